@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tests of `src/ondisk`, one file for each file there.
+
+mod attribute;
+mod attribute_list;
+mod boot;
+mod bytes;
+mod ea;
+mod error;
+mod file_name;
+mod fixup;
+mod index;
+mod mapping_pairs;
+mod name;
+mod record;
+mod reparse;
+mod standard_information;
+mod time;
+mod units;
+mod upcase;
+mod volume_information;
+mod wsl;

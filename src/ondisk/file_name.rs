@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `$FILE_NAME`: one name of a file in one directory.
+//!
+//! It is found as an attribute of the file, always resident, once for each hard link and each DOS
+//! name; and as the key of the directory's index. Times, sizes and attributes are copies: in the
+//! attribute mostly those of the creation, in the index refreshed now and then.
+
+use super::{
+    bytes,
+    error::{
+        Malformed,
+        Result, //
+    },
+    name::Name,
+    standard_information::{
+        FileAttributes,
+        Times, //
+    },
+    units::{
+        ByteCount,
+        MftReference, //
+    },
+};
+
+/// Offsets of the fields, in bytes.
+mod field {
+    pub(super) const PARENT: usize = 0x00;
+    pub(super) const TIMES: usize = 0x08;
+    pub(super) const ALLOCATED_SIZE: usize = 0x28;
+    pub(super) const DATA_SIZE: usize = 0x30;
+    pub(super) const ATTRIBUTES: usize = 0x38;
+    pub(super) const REPARSE_TAG: usize = 0x3c;
+    pub(super) const NAME_LENGTH: usize = 0x40;
+    pub(super) const NAMESPACE: usize = 0x41;
+    pub(super) const NAME: usize = 0x42;
+}
+
+/// Which rules a name keeps, and whether it stands alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// Any units; two names may differ in case only.
+    Posix,
+    /// A name that Windows accepts; a DOS name for the same link may exist beside it.
+    Win32,
+    /// An 8.3 name; always beside a [`Namespace::Win32`] one for the same link.
+    Dos,
+    /// A name that Windows accepts and that is its own 8.3 name.
+    Win32AndDos,
+}
+
+impl Namespace {
+    /// Decodes the field; a number without meaning is taken for the least demanding.
+    fn from_raw(raw: u8) -> Self {
+        match raw {
+            1 => Self::Win32,
+            2 => Self::Dos,
+            3 => Self::Win32AndDos,
+            _ => Self::Posix,
+        }
+    }
+
+    /// Whether the name is only the 8.3 twin of another one.
+    pub fn is_dos_twin(self) -> bool {
+        self == Self::Dos
+    }
+}
+
+/// The value of a `$FILE_NAME`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileName<'a> {
+    /// The directory that lists the name.
+    pub parent: MftReference,
+    /// Copies of the file's times.
+    pub times: Times,
+    /// Copy of the allocated size of the unnamed stream; perhaps stale.
+    pub allocated_size: ByteCount,
+    /// Copy of the size of the unnamed stream; perhaps stale.
+    pub data_size: ByteCount,
+    /// Copy of the file's attributes.
+    pub attributes: FileAttributes,
+    /// The tag of the reparse point if the attributes have one; else the size of the EAs.
+    pub reparse_tag_or_ea_size: u32,
+    /// The rules that the name keeps.
+    pub namespace: Namespace,
+    /// The name.
+    pub name: Name<'a>,
+}
+
+impl<'a> FileName<'a> {
+    /// Decodes the value of the attribute, or the key of an index entry.
+    pub fn parse(value: &'a [u8]) -> Result<Self> {
+        let cut = || Malformed::truncated("file name cut off", 0, value.len(), field::NAME);
+        let u64_field = |at| bytes::u64_at(value, at).ok_or_else(cut);
+        let u32_field = |at| bytes::u32_at(value, at).ok_or_else(cut);
+        let u8_field = |at| bytes::u8_at(value, at).ok_or_else(cut);
+        Ok(Self {
+            parent: MftReference::from_raw(u64_field(field::PARENT)?),
+            times: Times::at(value, field::TIMES).ok_or_else(cut)?,
+            allocated_size: ByteCount::new(u64_field(field::ALLOCATED_SIZE)?),
+            data_size: ByteCount::new(u64_field(field::DATA_SIZE)?),
+            attributes: FileAttributes::new(u32_field(field::ATTRIBUTES)?),
+            reparse_tag_or_ea_size: u32_field(field::REPARSE_TAG)?,
+            namespace: Namespace::from_raw(u8_field(field::NAMESPACE)?),
+            name: Name::parse(value, field::NAME, u8_field(field::NAME_LENGTH)?)?,
+        })
+    }
+
+    /// The tag of the reparse point of the file, if it has one.
+    pub fn reparse_tag(&self) -> Option<u32> {
+        self.attributes
+            .contains(FileAttributes::REPARSE_POINT)
+            .then_some(self.reparse_tag_or_ea_size)
+    }
+}

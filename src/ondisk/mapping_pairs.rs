@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Mapping pairs: how a non-resident attribute says where its clusters are.
+//!
+//! Each pair is one run: a byte with the sizes of two signed little-endian numbers, the length of
+//! the run in clusters, and the distance of its first cluster from that of the run before. A run
+//! without the second number is a hole. A zero byte ends the list.
+
+use super::{
+    bytes,
+    error::{
+        Malformed,
+        Result, //
+    },
+    units::{
+        ClusterCount,
+        Lcn,
+        Vcn, //
+    },
+};
+
+/// The largest number of bytes that one pair takes.
+const MAX_PAIR: usize = 17;
+
+/// Clusters of an attribute that lie side by side on the volume, or a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first cluster within the attribute.
+    pub vcn: Vcn,
+    /// The first cluster on the volume; `None` for a hole.
+    pub lcn: Option<Lcn>,
+    /// How many clusters the run has; never 0, and `vcn + length` does not overflow.
+    pub length: ClusterCount,
+}
+
+/// Decodes mapping pairs of a part of an attribute.
+///
+/// `lowest_vcn` and `highest_vcn` are those of the part; a part without clusters has no highest
+/// one. `volume_clusters` bounds what a run may refer to. The iterator ends after an error.
+pub fn decode(
+    pairs: &[u8],
+    lowest_vcn: Vcn,
+    highest_vcn: Option<Vcn>,
+    volume_clusters: ClusterCount,
+) -> Runs<'_> {
+    Runs {
+        pairs,
+        at: Some(0),
+        vcn: lowest_vcn,
+        lcn: 0,
+        end: match highest_vcn {
+            // Some writers leave 0 here in an attribute that has only one part.
+            Some(Vcn::ZERO) if lowest_vcn == Vcn::ZERO => None,
+            Some(highest) => highest.checked_add(ClusterCount::new(1)),
+            None => Some(lowest_vcn),
+        },
+        volume_clusters,
+    }
+}
+
+/// Iterator over the runs of a part of an attribute, see [`decode`].
+#[derive(Clone, Debug)]
+pub struct Runs<'a> {
+    pairs: &'a [u8],
+    /// Where the next pair begins; `None` at the end.
+    at: Option<usize>,
+    /// Where the next run begins in the attribute.
+    vcn: Vcn,
+    /// Where the run before began on the volume.
+    lcn: i64,
+    /// Where the last run has to end, if that is known.
+    end: Option<Vcn>,
+    volume_clusters: ClusterCount,
+}
+
+impl Runs<'_> {
+    /// Decodes the pair at offset `at` (whose first byte is `sizes`) and says where the next one is.
+    fn pair(&mut self, at: usize, sizes: u8) -> Result<(Run, usize)> {
+        let bad = |what, found: i64, expected| {
+            Malformed::new(what, at, u64::from_le_bytes(found.to_le_bytes()), expected)
+        };
+        let length_size = usize::from(sizes & 0x0f);
+        let lcn_size = usize::from(sizes >> 4);
+        let length_at = at.saturating_add(1);
+        let lcn_at = length_at.saturating_add(length_size);
+
+        let length = signed_at(self.pairs, length_at, length_size)
+            .ok_or_else(|| bad("length of a run cut off or too long", i64::from(sizes), 8))?;
+        let length = match u64::try_from(length) {
+            Ok(length) if length != 0 => ClusterCount::new(length),
+            _ => return Err(bad("run without clusters", length, 1)),
+        };
+        let end = self
+            .vcn
+            .checked_add(length)
+            .filter(|end| end.get() <= i64::MAX.unsigned_abs())
+            .ok_or_else(|| bad("run beyond the last possible VCN", i64::MAX, self.vcn.get()))?;
+        if let Some(limit) = self.end {
+            if end > limit {
+                return Err(Malformed::new(
+                    "run beyond the highest VCN of its attribute",
+                    at,
+                    end.get(),
+                    limit.get(),
+                ));
+            }
+        }
+        let lcn = if lcn_size == 0 {
+            None
+        } else {
+            let delta = signed_at(self.pairs, lcn_at, lcn_size)
+                .ok_or_else(|| bad("place of a run cut off or too long", i64::from(sizes), 8))?;
+            self.lcn = self
+                .lcn
+                .checked_add(delta)
+                .ok_or_else(|| bad("place of a run overflows", delta, 0))?;
+            match u64::try_from(self.lcn) {
+                Ok(lcn) => Some(Lcn::new(lcn)),
+                // How NTFS 1.2 wrote a hole.
+                Err(_) if self.lcn == -1 => None,
+                Err(_) => return Err(bad("run before the volume's start", self.lcn, 0)),
+            }
+        };
+        if let Some(lcn) = lcn {
+            if lcn
+                .checked_add(length)
+                .is_none_or(|end| end.get() > self.volume_clusters.get())
+            {
+                return Err(Malformed::new(
+                    "run beyond the volume's end",
+                    at,
+                    lcn.get(),
+                    self.volume_clusters.get(),
+                ));
+            }
+        }
+        let run = Run {
+            vcn: self.vcn,
+            lcn,
+            length,
+        };
+        self.vcn = end;
+        Ok((run, lcn_at.saturating_add(lcn_size)))
+    }
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Result<Run>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.at.take()?;
+        match bytes::u8_at(self.pairs, at) {
+            // The end of the attribute record ends the runs as well as a zero does.
+            None | Some(0) => match self.end {
+                Some(end) if end != self.vcn => Some(Err(Malformed::new(
+                    "runs end before the highest VCN of their attribute",
+                    at,
+                    self.vcn.get(),
+                    end.get(),
+                ))),
+                _ => None,
+            },
+            Some(sizes) => Some(self.pair(at, sizes).map(|(run, next)| {
+                self.at = Some(next);
+                run
+            })),
+        }
+    }
+}
+
+/// Reads a signed number of `size` bytes; `None` when it has no byte, too many, or is cut off.
+fn signed_at(buffer: &[u8], at: usize, size: usize) -> Option<i64> {
+    let stored = bytes::slice_at(buffer, at, size)?;
+    let fill = if stored.last()? & 0x80 == 0 { 0 } else { 0xff };
+    let mut whole = [fill; 8];
+    bytes::put_at(&mut whole, 0, stored)?;
+    Some(i64::from_le_bytes(whole))
+}
+
+/// Encodes `runs` into `out`, with the zero byte at the end, and says how many bytes that took.
+///
+/// Every number gets as few bytes as hold it with its sign, as Windows writes it. `None` where
+/// `out` is too small or a number does not fit 63 bits; `out` then holds a part.
+pub fn encode(runs: impl IntoIterator<Item = Run>, out: &mut [u8]) -> Option<usize> {
+    let mut at: usize = 0;
+    let mut before: i64 = 0;
+    for run in runs {
+        let length = i64::try_from(run.length.get()).ok()?;
+        let mut pair = [0; MAX_PAIR];
+        let length_size = put_signed(&mut pair, 1, length)?;
+        let mut end = length_size.checked_add(1)?;
+        let mut lcn_size = 0;
+        if let Some(lcn) = run.lcn {
+            let lcn = i64::try_from(lcn.get()).ok()?;
+            lcn_size = put_signed(&mut pair, end, lcn.checked_sub(before)?)?;
+            end = end.checked_add(lcn_size)?;
+            before = lcn;
+        }
+        let sizes = (lcn_size << 4) | length_size;
+        *pair.first_mut()? = u8::try_from(sizes).ok()?;
+        bytes::put_at(out, at, pair.get(..end)?)?;
+        at = at.checked_add(end)?;
+    }
+    bytes::put_at(out, at, &[0])?;
+    at.checked_add(1)
+}
+
+/// Writes `value` with as few bytes as keep its sign, and says how many.
+fn put_signed(out: &mut [u8], at: usize, value: i64) -> Option<usize> {
+    let whole = value.to_le_bytes();
+    let mut size = whole.len();
+    while size > 1 {
+        let shorter = size.checked_sub(1)?;
+        if signed_at(&whole, 0, shorter) != Some(value) {
+            break;
+        }
+        size = shorter;
+    }
+    bytes::put_at(out, at, whole.get(..size)?)?;
+    Some(size)
+}
