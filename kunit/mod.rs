@@ -3,4 +3,5 @@
 //! Tests that run on the host with `cargo test` and in the kernel with KUnit.
 
 pub(crate) mod fixtures;
+mod fs;
 mod ondisk;

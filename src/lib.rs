@@ -14,6 +14,7 @@
 
 #![crate_name = "ntfs_rs"]
 
+pub mod fs;
 pub mod ondisk;
 
 #[cfg(any(test, CONFIG_KUNIT = "y"))]

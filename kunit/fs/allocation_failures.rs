@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Every allocation fails once: that is a clean error, or it is made up for, and nothing leaks.
+//!
+//! On the host only, where the shim's allocator fails on demand.
+
+mod tests {
+    use crate::{
+        fs::{
+            data::{
+                map_extent,
+                read_at, //
+            },
+            directory::{
+                lookup,
+                CaseMode, //
+            },
+            error::{
+                Error,
+                Result as FsResult, //
+            },
+            readdir::{
+                Batch,
+                Walk, //
+            },
+            symlink,
+            volume::Volume, //
+        },
+        kunit::{
+            fixtures::{
+                index,
+                record::{
+                    file_name,
+                    resident,
+                    Clusters, //
+                },
+            },
+            fs::disk::{
+                allocation,
+                extension,
+                list_entry,
+                name_entry,
+                units,
+                Disk,
+                Ram,
+                SAMPLE, //
+            },
+        },
+        ondisk::units::{
+            ByteOffset,
+            RecordNumber, //
+        },
+    };
+    use kernel::{
+        alloc::failures,
+        prelude::*,
+        sync::Arc, //
+    };
+
+    /// A volume with a bit of everything: a tree, a list, streams of both kinds, a link.
+    fn disk() -> Result<Arc<Disk>> {
+        let disk = Disk::new()?;
+        let end = index::entry(0, None, None)?;
+        let root = index::root(&[
+            &name_entry("m", 26, Some(0))?,
+            &index::entry(0, None, Some(1))?,
+        ])?;
+        disk.put_directory(5, &root, &[&allocation(30, 2)?])?;
+        disk.put_block(30, &index::block(0, &[&name_entry("a", 26, None)?, &end])?)?;
+        disk.put_block(
+            31,
+            &index::block(1, &[&name_entry("z", SAMPLE, None)?, &end])?,
+        )?;
+
+        let mut list = KVec::new();
+        for entry in [list_entry(0x80, 0, 25, 1), list_entry(0x80, 2, 27, 1)] {
+            list.extend_from_slice(&entry, GFP_KERNEL)?;
+        }
+        let name = resident(0x30, "", 3, &file_name("z", 1)?)?;
+        disk.put_file(SAMPLE, &[&resident(0x20, "", 1, &list)?, &name])?;
+        let first = Clusters {
+            allocated: 3 * 4096,
+            data: 3 * 4096,
+            initialized: 3 * 4096,
+            ..Clusters::DATA
+        };
+        let second = Clusters {
+            lowest_vcn: 2,
+            highest_vcn: 2,
+            ..first
+        };
+        let second = Clusters {
+            mapping_pairs: &[0x11, 1, 0x28, 0],
+            ..second
+        };
+        disk.put_record(25, &extension(25, &[&first.to_bytes()?]))?;
+        disk.put_record(27, &extension(27, &[&second.to_bytes()?]))?;
+
+        let mut point = [0; 16];
+        crate::kunit::fixtures::put(&mut point, 0, &0xa000_001d_u32.to_le_bytes());
+        crate::kunit::fixtures::put(&mut point, 4, &[8, 0, 0, 0, 2, 0, 0, 0]);
+        crate::kunit::fixtures::put(&mut point, 12, b"link");
+        disk.put_file(26, &[&resident(0xc0, "", 7, &point)?])?;
+        disk.put_file(6, &[&resident(0x80, "", 1, &[0; 8])?])?;
+        Ok(disk)
+    }
+
+    /// Uses everything; gives the number of entries.
+    fn exercise(disk: &Arc<Disk>, name: &[u16]) -> FsResult<usize> {
+        let volume = Volume::open(Ram(disk.clone()))?;
+        let root = volume.root()?;
+        let mut batch = Batch::new();
+        let mut walk = Walk::start()?;
+        let mut entries = 0;
+        while walk.fill(&volume, &root, &mut batch)? {
+            for at in 0..batch.len() {
+                let entry = batch.get(at).ok_or(Error::NotFound)?;
+                Walk::resume(&volume, &root, entry.cookie)?;
+            }
+            entries += batch.len();
+        }
+        if let Some(damage) = walk.damage() {
+            return Err(damage);
+        }
+        lookup(&volume, &root, name, CaseMode::Ignore)?.ok_or(Error::NotFound)?;
+        let file = volume.inode_number(RecordNumber::new(SAMPLE))?;
+        volume.parent(&file)?;
+        let stream = file.data()?.ok_or(Error::NotFound)?;
+        let mut bytes = [0; 64];
+        read_at(&volume, stream, ByteOffset::new(2 * 4096), &mut bytes)?;
+        map_extent(&volume, stream, ByteOffset::ZERO)?;
+        let link = volume.inode_number(RecordNumber::new(26))?;
+        symlink::target(&volume, &link)?.within_volume(2)?;
+        volume.free_clusters()?;
+        volume.shrink(usize::MAX);
+        Ok(entries)
+    }
+
+    #[test]
+    fn every_allocation_may_fail() -> Result {
+        let disk = disk()?;
+        let name = units("Z")?;
+        assert_eq!(exercise(&disk, &name), Ok(3));
+        let before = failures::live();
+        let mut made_up_for = 0;
+        for nth in 0.. {
+            let (result, failed) = failures::with_nth_failing(nth, || exercise(&disk, &name));
+            assert_eq!(failures::live(), before, "allocation {nth} leaks");
+            match result {
+                Ok(entries) => {
+                    assert_eq!(entries, 3, "allocation {nth}");
+                    made_up_for += u32::from(failed);
+                }
+                Err(error) => assert_eq!(error, Error::NoMemory, "allocation {nth}"),
+            }
+            if !failed {
+                assert!(nth > 100, "only {nth} allocations");
+                println!("{nth} allocations, {made_up_for} of them made up for");
+                break;
+            }
+        }
+        Ok(())
+    }
+}

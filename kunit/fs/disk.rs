@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A volume of 64 clusters in memory, made record by record.
+//!
+//! `$MFT` is at LCN 4 with room for 32 records, its mirror at LCN 2; LCN 16 and above are free. There
+//! is a root directory and a `$Volume`, and nothing else until a test puts it there.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    },
+};
+
+use crate::{
+    fs::{
+        self,
+        device::Device,
+        inode::Inode,
+        volume::Volume, //
+    },
+    kunit::fixtures::{
+        boot::BootSector,
+        index, put,
+        record::{
+            self,
+            file_record,
+            resident,
+            Clusters,
+            RECORD_SIZE, //
+        },
+    },
+    ondisk::{
+        fixup::{
+            self,
+            Magic, //
+        },
+        units::{
+            ByteCount,
+            ByteOffset,
+            RecordNumber, //
+        },
+    },
+};
+
+pub(crate) const CLUSTER: usize = 4096;
+pub(crate) const CLUSTERS: usize = 64;
+pub(crate) const MFT_LCN: usize = 4;
+pub(crate) const MIRROR_LCN: usize = 2;
+pub(crate) const RECORDS: usize = 32;
+/// The first record that the tests put files in. (KUnit has a `FILE` in its assertions.)
+pub(crate) const SAMPLE: u64 = 24;
+
+/// Bytes in memory that stand for a device.
+#[pin_data]
+pub(crate) struct Disk {
+    #[pin]
+    bytes: Mutex<KVVec<u8>>,
+    /// How often it was read.
+    pub(crate) reads: Atomic<u32>,
+    /// Whether every read fails.
+    pub(crate) broken: Atomic<bool>,
+}
+
+/// The device that a volume in a test is on.
+pub(crate) struct Ram(pub(crate) Arc<Disk>);
+
+impl Device for Ram {
+    fn size(&self) -> ByteCount {
+        ByteCount::new((CLUSTERS * CLUSTER) as u64)
+    }
+
+    fn logical_block_size(&self) -> u32 {
+        512
+    }
+
+    fn read(&self, at: ByteOffset, buf: &mut [u8]) -> Result {
+        self.0.reads.add(1, Relaxed);
+        if self.0.broken.load(Relaxed) {
+            return Err(EIO);
+        }
+        let start = usize::try_from(at.get()).map_err(|_| EIO)?;
+        let bytes = self.0.bytes.lock();
+        let from = bytes.get(start..).and_then(|rest| rest.get(..buf.len()));
+        put(buf, 0, from.ok_or(EIO)?);
+        Ok(())
+    }
+}
+
+/// Makes an error of the filesystem one that a test may return.
+pub(crate) fn plain<T>(result: fs::error::Result<T>) -> Result<T> {
+    result.map_err(|error| {
+        pr_err!("{}\n", error);
+        EIO
+    })
+}
+
+impl Disk {
+    /// A disk with the least that can be mounted.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let bytes = KVVec::<u8>::zeroed(CLUSTERS * CLUSTER, GFP_KERNEL)?;
+        let disk = Arc::pin_init(
+            pin_init!(Self {
+                bytes <- new_mutex!(bytes),
+                reads: Atomic::new(0),
+                broken: Atomic::new(false),
+            }),
+            GFP_KERNEL,
+        )?;
+        let boot = BootSector {
+            total_sectors: (CLUSTERS * CLUSTER / 512 - 1) as u64,
+            mft: MFT_LCN as u64,
+            mft_mirror: MIRROR_LCN as u64,
+            ..BootSector::WINDOWS
+        };
+        disk.write(0, &boot.to_bytes());
+        disk.write(CLUSTERS * CLUSTER - 512, &boot.to_bytes());
+        disk.put_mft(&Self::mft_data(8, 7)?)?;
+        for number in 1..3 {
+            disk.put_file(number, &[])?;
+        }
+        let information = resident(0x70, "", 1, &[0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0])?;
+        disk.put_file(3, &[&information])?;
+        let root = index::root(&[&index::entry(0, None, None)?])?;
+        disk.put_directory(5, &root, &[])?;
+        Ok(disk)
+    }
+
+    /// The data attribute of `$MFT`: `clusters` of them at its place.
+    pub(crate) fn mft_data(clusters: u8, highest_vcn: u64) -> Result<KVec<u8>> {
+        let bytes = (RECORDS * RECORD_SIZE) as u64;
+        Clusters {
+            highest_vcn,
+            allocated: bytes,
+            data: bytes,
+            initialized: bytes,
+            mapping_pairs: &[0x11, clusters, MFT_LCN as u8, 0],
+            ..Clusters::DATA
+        }
+        .to_bytes()
+    }
+
+    /// Writes the record of `$MFT` with this data attribute, and its copy in the mirror.
+    pub(crate) fn put_mft(&self, data: &[u8]) -> Result {
+        let information = standard_information()?;
+        let mft = file_record(0, 1, &[&information, data]);
+        self.put_record(0, &mft)?;
+        self.put_mirror(0, &mft)
+    }
+
+    /// Writes bytes anywhere.
+    pub(crate) fn write(&self, at: usize, bytes: &[u8]) {
+        put(&mut self.bytes.lock(), at, bytes);
+    }
+
+    /// Writes bytes to a cluster.
+    pub(crate) fn write_cluster(&self, lcn: usize, bytes: &[u8]) {
+        self.write(lcn * CLUSTER, bytes);
+    }
+
+    /// Writes a record, with its fixups.
+    pub(crate) fn put_record(&self, number: u64, record: &[u8; RECORD_SIZE]) -> Result {
+        let mut stamped = *record;
+        fixup::redo(&mut stamped, Magic::FILE).map_err(|_| EINVAL)?;
+        self.write(MFT_LCN * CLUSTER + number as usize * RECORD_SIZE, &stamped);
+        Ok(())
+    }
+
+    /// Writes a record to the mirror, with its fixups.
+    pub(crate) fn put_mirror(&self, number: u64, record: &[u8; RECORD_SIZE]) -> Result {
+        let mut stamped = *record;
+        fixup::redo(&mut stamped, Magic::FILE).map_err(|_| EINVAL)?;
+        self.write(
+            MIRROR_LCN * CLUSTER + number as usize * RECORD_SIZE,
+            &stamped,
+        );
+        Ok(())
+    }
+
+    /// Writes an index block, with its fixups.
+    pub(crate) fn put_block(&self, lcn: usize, block: &[u8]) -> Result {
+        let mut stamped = KVec::new();
+        stamped.extend_from_slice(block, GFP_KERNEL)?;
+        fixup::redo(&mut stamped, Magic::INDX).map_err(|_| EINVAL)?;
+        self.write_cluster(lcn, &stamped);
+        Ok(())
+    }
+
+    /// Writes the record of a file with standard information and these attributes.
+    pub(crate) fn put_file(&self, number: u64, attributes: &[&[u8]]) -> Result {
+        let record = file(number, attributes)?;
+        self.put_record(number, &record)?;
+        if number < 4 {
+            self.put_mirror(number, &record)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the record of a directory with this root and further attributes.
+    pub(crate) fn put_directory(&self, number: u64, root: &[u8], more: &[&[u8]]) -> Result {
+        let root = resident(0x90, "$I30", 5, root)?;
+        let mut attributes = KVec::new();
+        attributes.push(&*root, GFP_KERNEL)?;
+        attributes.extend_from_slice(more, GFP_KERNEL)?;
+        let mut record = file(number, &attributes)?;
+        put(&mut record, 0x16, &3_u16.to_le_bytes());
+        self.put_record(number, &record)
+    }
+}
+
+/// Opens the volume on a disk.
+pub(crate) fn mount(disk: &Arc<Disk>) -> Result<KBox<Volume<Ram>>> {
+    plain(Volume::open(Ram(disk.clone())))
+}
+
+/// The attribute that every file has.
+pub(crate) fn standard_information() -> Result<KVec<u8>> {
+    let mut value = [0; 0x48];
+    for (index, at) in [0, 8, 16, 24].into_iter().enumerate() {
+        put(&mut value, at, &(5000 + index as u64).to_le_bytes());
+    }
+    put(&mut value, 0x20, &0x20_u32.to_le_bytes());
+    resident(0x10, "", 0, &value)
+}
+
+/// A record with standard information and these attributes; the sequence number is that of system
+/// files, or 1.
+pub(crate) fn file(number: u64, attributes: &[&[u8]]) -> Result<[u8; RECORD_SIZE]> {
+    let information = standard_information()?;
+    let mut all = KVec::new();
+    all.push(&*information, GFP_KERNEL)?;
+    all.extend_from_slice(attributes, GFP_KERNEL)?;
+    let sequence = match number {
+        1..=15 => number as u16,
+        _ => 1,
+    };
+    Ok(file_record(number as u32, sequence, &all))
+}
+
+/// An extension record of [`SAMPLE`] with these attributes.
+pub(crate) fn extension(number: u64, attributes: &[&[u8]]) -> [u8; RECORD_SIZE] {
+    let mut record = file_record(number as u32, 1, attributes);
+    put(&mut record, 0x20, &reference(SAMPLE).to_le_bytes());
+    record
+}
+
+/// A reference to a file of a test, as it is on the disk.
+pub(crate) fn reference(number: u64) -> u64 {
+    (1 << 48) | number
+}
+
+/// An entry of an attribute list for an unnamed attribute.
+pub(crate) fn list_entry(type_: u32, lowest_vcn: u64, number: u64, id: u16) -> [u8; 0x20] {
+    let mut entry = [0; 0x20];
+    put(&mut entry, 0x00, &type_.to_le_bytes());
+    put(&mut entry, 0x04, &0x20_u16.to_le_bytes());
+    put(&mut entry, 0x07, &[0x1a]);
+    put(&mut entry, 0x08, &lowest_vcn.to_le_bytes());
+    put(&mut entry, 0x10, &reference(number).to_le_bytes());
+    put(&mut entry, 0x18, &id.to_le_bytes());
+    entry
+}
+
+/// An entry of a directory.
+pub(crate) fn name_entry(name: &str, number: u64, sub_node: Option<u64>) -> Result<KVec<u8>> {
+    let key = record::file_name(name, 1)?;
+    index::entry(reference(number), Some(&key), sub_node)
+}
+
+/// The `$INDEX_ALLOCATION` of a directory: `blocks` clusters from `lcn` on.
+pub(crate) fn allocation(lcn: u8, blocks: u8) -> Result<KVec<u8>> {
+    let bytes = u64::from(blocks) * CLUSTER as u64;
+    Clusters {
+        type_: 0xa0,
+        name: "$I30",
+        id: 6,
+        highest_vcn: u64::from(blocks) - 1,
+        allocated: bytes,
+        data: bytes,
+        initialized: bytes,
+        mapping_pairs: &[0x11, blocks, lcn, 0],
+        ..Clusters::DATA
+    }
+    .to_bytes()
+}
+
+/// Opens a record by number.
+pub(crate) fn open_file(volume: &Volume<Ram>, number: u64) -> Result<Inode> {
+    plain(volume.inode_number(RecordNumber::new(number)))
+}
+
+/// The UTF-16 units of a name.
+pub(crate) fn units(name: &str) -> Result<KVec<u16>> {
+    let mut units = KVec::new();
+    for unit in name.encode_utf16() {
+        units.push(unit, GFP_KERNEL)?;
+    }
+    Ok(units)
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tests of `src/fs`, on a small volume in memory.
+
+pub(crate) mod disk;
+
+/// The kernel has fault injection for this.
+#[cfg(not(CONFIG_RUST))]
+mod allocation_failures;
+mod attribute;
+mod bitmap;
+mod cache;
+mod data;
+mod directory;
+mod error;
+mod inode;
+mod readdir;
+mod record;
+mod residency;
+mod runlist;
+mod symlink;
+mod volume;

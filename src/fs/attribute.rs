@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Attributes, opened: what stays the same while a file is in use, and where the value is.
+//!
+//! The value of a resident attribute is in its record and nowhere else, see [`super::residency`].
+//! Where the clusters of a non-resident one are is loaded when it is needed for the first time,
+//! through all records that describe a part of it, into a [`Mapping`] that never changes.
+//!
+//! Lock order: see [`super`]. The mapping is loaded without a lock; when two threads do so at the
+//! same time, both get the one that was first.
+
+use kernel::{
+    new_mutex, new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex,
+        SpinLock, //
+    },
+};
+
+use super::{
+    array,
+    catalog::{
+        Catalog,
+        Piece, //
+    },
+    device::Device,
+    error::{
+        Error,
+        Located,
+        Place,
+        Result, //
+    },
+    record::Role,
+    residency::{
+        Form,
+        Residency, //
+    },
+    runlist::{
+        Runlist,
+        Target, //
+    },
+    store::Store, //
+};
+use crate::ondisk::{
+    attribute::{
+        Attribute as AttributeRecord,
+        AttributeFlags,
+        AttributeType,
+        Form as RecordForm,
+        NonResident,
+        Sizes, //
+    },
+    boot::Geometry,
+    bytes::u64_from_usize,
+    mapping_pairs,
+    record::FileRecord,
+    units::{
+        ByteCount,
+        MftReference,
+        Vcn, //
+    },
+};
+
+/// Where the clusters of a non-resident attribute are, and how much of them counts.
+#[derive(Debug)]
+pub struct Mapping {
+    /// The runs of all parts.
+    pub runlist: Runlist,
+    /// The sizes.
+    pub sizes: Sizes,
+    /// Why some of the runs are missing, if so.
+    pub damage: Option<Error>,
+}
+
+impl Mapping {
+    /// The mapping that one part gives; what is behind it is missing.
+    pub(super) fn of_part(
+        geometry: &Geometry,
+        place: Place,
+        part: &NonResident<'_>,
+    ) -> Result<Self> {
+        let sizes = part
+            .sizes
+            .ok_or_else(|| no_first_part(place, part.lowest_vcn))?;
+        let mut mapping = Self {
+            runlist: Runlist::new(),
+            sizes,
+            damage: None,
+        };
+        mapping.append(geometry, place, part)?;
+        mapping.finish(geometry)?;
+        Ok(mapping)
+    }
+
+    /// Appends the runs of the next part. A broken part leaves out what cannot be decoded.
+    fn append(&mut self, geometry: &Geometry, place: Place, part: &NonResident<'_>) -> Result {
+        let runs = mapping_pairs::decode(
+            part.mapping_pairs,
+            part.lowest_vcn,
+            part.highest_vcn,
+            geometry.clusters(),
+        );
+        for run in runs {
+            match run.at(place) {
+                Ok(run) => {
+                    let target = run.lcn.map_or(Target::Hole, Target::Clusters);
+                    self.runlist.push(target, run.length)?;
+                }
+                Err(error) => self.damage = self.damage.or(Some(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Covers all that the value needs, with a gap if the runs are too short.
+    fn finish(&mut self, geometry: &Geometry) -> Result {
+        let needed = self.sizes.data.min(self.sizes.initialized);
+        let clusters = geometry.cluster_size().clusters_for(needed);
+        self.runlist.push_missing_until(Vcn::new(clusters.get()))
+    }
+}
+
+/// The error where the sizes of an attribute cannot be found.
+fn no_first_part(place: Place, found: Vcn) -> Error {
+    Error::rule(place, "no part begins at VCN 0", found.get(), 0)
+}
+
+/// An attribute of a file, opened.
+#[pin_data]
+pub struct Attribute {
+    owner: MftReference,
+    type_: AttributeType,
+    name: KVec<u16>,
+    flags: AttributeFlags,
+    /// The parts; the one that begins at VCN 0 is the first.
+    pieces: KVec<Piece>,
+    residency: Residency,
+    /// Why the value cannot be read although its clusters could, if so.
+    refusal: Option<&'static str>,
+    #[pin]
+    sizes: SpinLock<Sizes>,
+    #[pin]
+    mapping: Mutex<Option<Arc<Mapping>>>,
+}
+
+impl Attribute {
+    /// Opens an attribute; `None` if the file has none of this type and name.
+    ///
+    /// When it is not found but the catalog is damaged, the damage is the error: it may be where
+    /// nobody can look.
+    pub fn open<D: Device>(
+        store: &Store<D>,
+        catalog: &Catalog,
+        type_: AttributeType,
+        name: &[u16],
+    ) -> Result<Option<Arc<Self>>> {
+        Self::open_refusing(store, catalog, type_, name, None)
+    }
+
+    /// [`Attribute::open`] for a value whose real content is elsewhere; `refusal` says how, and
+    /// every attempt to read it is [`Error::Unsupported`].
+    pub fn open_refusing<D: Device>(
+        store: &Store<D>,
+        catalog: &Catalog,
+        type_: AttributeType,
+        name: &[u16],
+        refusal: Option<&'static str>,
+    ) -> Result<Option<Arc<Self>>> {
+        let place = Place::Attribute(catalog.owner.number, type_);
+        let mut pieces = KVec::new();
+        for piece in catalog.pieces(type_, name) {
+            array::push(&mut pieces, piece)?;
+        }
+        let Some(found) = pieces.first().copied() else {
+            return match catalog.damage {
+                Some(damage) => Err(damage),
+                None => Ok(None),
+            };
+        };
+        let first = pieces
+            .iter()
+            .copied()
+            .find(|piece| piece.lowest_vcn == Vcn::ZERO)
+            .ok_or_else(|| no_first_part(place, found.lowest_vcn))?;
+        let units = array::copied(name)?;
+
+        let wanted = Wanted {
+            owner: catalog.owner,
+            type_,
+            name,
+        };
+        let (flags, residency, sizes) = wanted.with_piece(store, first, |attribute| {
+            let (non_resident, sizes) = match &attribute.form {
+                RecordForm::Resident { value, .. } => (false, Some(sizes_of_resident(value.len()))),
+                RecordForm::NonResident(part) => (true, part.sizes),
+            };
+            let sizes = sizes.ok_or_else(|| no_first_part(place, first.lowest_vcn))?;
+            Ok((attribute.flags, Residency::new(non_resident), sizes))
+        })?;
+        if let Some((head, rest)) = pieces.split_first_mut() {
+            if let Some(piece) = rest.iter_mut().find(|piece| **piece == first) {
+                core::mem::swap(head, piece);
+            }
+        }
+        let attribute = Arc::pin_init(
+            pin_init!(Self {
+                owner: catalog.owner,
+                type_,
+                name: units,
+                flags,
+                pieces,
+                residency,
+                refusal,
+                sizes <- new_spinlock!(sizes, "ntfs_rs::sizes"),
+                mapping <- new_mutex!(None, "ntfs_rs::mapping"),
+            }),
+            GFP_KERNEL,
+        )
+        .map_err(|_| Error::NoMemory)?;
+        Ok(Some(attribute))
+    }
+
+    /// The base record of the file.
+    pub fn owner(&self) -> MftReference {
+        self.owner
+    }
+
+    /// Which attribute it is, for an error.
+    pub fn place(&self) -> Place {
+        Place::Attribute(self.owner.number, self.type_)
+    }
+
+    /// How the value is stored.
+    pub fn flags(&self) -> AttributeFlags {
+        self.flags
+    }
+
+    /// Why the value cannot be read in this form, if this driver does not know how.
+    pub fn unsupported(&self, form: Form) -> Option<&'static str> {
+        if self.refusal.is_some() {
+            self.refusal
+        } else if self.flags.is_encrypted() {
+            Some("encrypted data")
+        } else if self.flags.is_compressed() && form == Form::NonResident {
+            Some("compressed data")
+        } else {
+            None
+        }
+    }
+
+    /// The hint whether the value is in the record.
+    pub fn residency(&self) -> &Residency {
+        &self.residency
+    }
+
+    /// The sizes as they are now.
+    pub fn sizes(&self) -> Sizes {
+        *self.sizes.lock()
+    }
+
+    /// The size of the value.
+    pub fn data_size(&self) -> ByteCount {
+        self.sizes().data
+    }
+
+    /// Replaces the sizes, after a change of the attribute.
+    pub fn set_sizes(&self, sizes: Sizes) {
+        *self.sizes.lock() = sizes;
+    }
+
+    /// The record that holds the value, or the first part of the runs.
+    pub(super) fn first_piece(&self) -> Option<Piece> {
+        self.pieces.first().copied()
+    }
+
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            owner: self.owner,
+            type_: self.type_,
+            name: &self.name,
+        }
+    }
+
+    /// Where the clusters are; loaded when it is called for the first time. Takes no record lock
+    /// later on, so it is for the paths that must not wait for one.
+    ///
+    /// Of a resident attribute this is an error; look at the hint first.
+    pub fn mapping<D: Device>(&self, store: &Store<D>) -> Result<Arc<Mapping>> {
+        if let Some(mapping) = &*self.mapping.lock() {
+            return Ok(mapping.clone());
+        }
+        let loaded = Arc::new(self.load_mapping(store)?, GFP_KERNEL)?;
+        let mut slot = self.mapping.lock();
+        if let Some(first) = &*slot {
+            // `loaded` is freed after the lock was given back.
+            return Ok(first.clone());
+        }
+        *slot = Some(loaded.clone());
+        Ok(loaded)
+    }
+
+    /// Reads all parts, in the order of their VCNs.
+    pub(super) fn load_mapping<D: Device>(&self, store: &Store<D>) -> Result<Mapping> {
+        let mut mapping: Option<Mapping> = None;
+        let mut expected = Vcn::ZERO;
+        let mut at = 0;
+        // Each turn uses up a piece, so there are not more turns than pieces.
+        for _ in 0..self.pieces.len() {
+            let Some((index, piece)) = self.next_piece(at, expected) else {
+                break;
+            };
+            at = index.saturating_add(1);
+            if let Some(mapping) = &mut mapping {
+                mapping.runlist.push_missing_until(piece.lowest_vcn)?;
+            }
+            match self.add_piece(store, piece, &mut mapping) {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => match &mut mapping {
+                    Some(mapping) => mapping.damage = mapping.damage.or(Some(error)),
+                    None => return Err(error),
+                },
+            }
+            // Behind this piece, whatever it contained.
+            let behind = Vcn::new(piece.lowest_vcn.get().saturating_add(1));
+            let end = mapping.as_ref().map_or(Vcn::ZERO, |m| m.runlist.end());
+            expected = end.max(behind);
+        }
+        let mut mapping = mapping.ok_or_else(|| no_first_part(self.place(), expected))?;
+        mapping.finish(store.geometry())?;
+        Ok(mapping)
+    }
+
+    /// The piece that begins at `expected`, or else the next one behind; `at` is where it should be.
+    fn next_piece(&self, at: usize, expected: Vcn) -> Option<(usize, Piece)> {
+        let likely = self.pieces.get(at).copied();
+        if let Some(piece) = likely.filter(|piece| piece.lowest_vcn == expected) {
+            return Some((at, piece));
+        }
+        let mut index: usize = 0;
+        let mut best: Option<(usize, Piece)> = None;
+        for piece in self.pieces.iter().copied() {
+            let nearer = best.is_none_or(|(_, best)| piece.lowest_vcn < best.lowest_vcn);
+            if piece.lowest_vcn >= expected && nearer {
+                best = Some((index, piece));
+            }
+            index = index.saturating_add(1);
+        }
+        best
+    }
+
+    fn add_piece<D: Device>(
+        &self,
+        store: &Store<D>,
+        piece: Piece,
+        mapping: &mut Option<Mapping>,
+    ) -> Result {
+        let place = self.place();
+        self.wanted().with_piece(store, piece, |attribute| {
+            let RecordForm::NonResident(part) = &attribute.form else {
+                return Err(Error::rule(place, "resident where runs are expected", 0, 1));
+            };
+            let mapping = match mapping {
+                Some(mapping) => mapping,
+                None => mapping.insert(Mapping {
+                    runlist: Runlist::new(),
+                    sizes: part
+                        .sizes
+                        .ok_or_else(|| no_first_part(place, part.lowest_vcn))?,
+                    damage: None,
+                }),
+            };
+            mapping.append(store.geometry(), place, part)
+        })
+    }
+}
+
+/// The sizes of a value that is in its record.
+fn sizes_of_resident(length: usize) -> Sizes {
+    let length = ByteCount::new(u64_from_usize(length));
+    Sizes {
+        allocated: length,
+        data: length,
+        initialized: length,
+        compressed: None,
+    }
+}
+
+/// Which attribute of which file is looked for in a record.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) owner: MftReference,
+    pub(super) type_: AttributeType,
+    pub(super) name: &'a [u16],
+}
+
+impl Wanted<'_> {
+    /// Maps the record that holds a piece, finds the piece, and lets `look` have it.
+    pub(super) fn with_piece<D, R, F>(&self, store: &Store<D>, piece: Piece, look: F) -> Result<R>
+    where
+        D: Device,
+        F: FnOnce(&AttributeRecord<'_>) -> Result<R>,
+    {
+        let record = store.record(piece.record.number, self.role(piece))?;
+        let mapped = record.map(store)?;
+        look(&self.find(&mapped.expect(piece.record)?, piece)?)
+    }
+
+    /// [`Wanted::with_piece`] where several attributes have the same type and name, as
+    /// `$FILE_NAME` does: the id tells them apart.
+    pub(super) fn with_instance<D, R, F>(
+        &self,
+        store: &Store<D>,
+        piece: Piece,
+        look: F,
+    ) -> Result<R>
+    where
+        D: Device,
+        F: FnOnce(&AttributeRecord<'_>) -> Result<R>,
+    {
+        let record = store.record(piece.record.number, self.role(piece))?;
+        let mapped = record.map(store)?;
+        let record = mapped.expect(piece.record)?;
+        self.check_owner(&record, piece)?;
+        let attribute = record
+            .attributes()
+            .filter_map(core::result::Result::ok)
+            .find(|attribute| attribute.type_ == self.type_ && attribute.id == piece.id)
+            .ok_or_else(|| self.not_found(piece))?;
+        look(&attribute)
+    }
+
+    fn role(&self, piece: Piece) -> Role {
+        if piece.record.number == self.owner.number {
+            Role::Base
+        } else {
+            Role::Extension
+        }
+    }
+
+    fn not_found(&self, piece: Piece) -> Error {
+        Error::rule(
+            Place::Record(piece.record.number),
+            "listed attribute not found, of type",
+            0,
+            u64::from(self.type_.get()),
+        )
+    }
+
+    /// Checks that a record belongs to the file.
+    fn check_owner(&self, record: &FileRecord<'_>, piece: Piece) -> Result {
+        let owner = self.owner.number;
+        if piece.record.number == owner {
+            return Ok(());
+        }
+        let base = record.header().base;
+        if base.map(|base| base.number) == Some(owner) {
+            return Ok(());
+        }
+        Err(Error::rule(
+            Place::Record(piece.record.number),
+            "extension record of another file",
+            base.unwrap_or_default().number.get(),
+            owner.get(),
+        ))
+    }
+
+    /// Finds a piece in the record that should hold it.
+    pub(super) fn find<'r>(
+        &self,
+        record: &FileRecord<'r>,
+        piece: Piece,
+    ) -> Result<AttributeRecord<'r>> {
+        self.check_owner(record, piece)?;
+        record
+            .attributes()
+            .filter_map(core::result::Result::ok)
+            .find(|attribute| {
+                attribute.type_ == self.type_
+                    && attribute.name.is(self.name)
+                    && match &attribute.form {
+                        RecordForm::Resident { .. } => piece.lowest_vcn == Vcn::ZERO,
+                        RecordForm::NonResident(part) => part.lowest_vcn == piece.lowest_vcn,
+                    }
+            })
+            .ok_or_else(|| self.not_found(piece))
+    }
+}

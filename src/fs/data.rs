@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Reading the value of an attribute, whatever its form.
+//!
+//! [`read_at`] reads into memory. [`map_extent`] says where bytes are, for those who let the page
+//! cache or the device do the transfer. Holes, and all that is beyond the initialized size, read as
+//! zeros. What this driver cannot decode is an error, never raw bytes.
+
+use super::{
+    attribute::{
+        Attribute,
+        Mapping, //
+    },
+    device::Device,
+    error::{
+        Error,
+        Place,
+        Result, //
+    },
+    residency::{
+        Form,
+        Probe, //
+    },
+    runlist::Target,
+    store::Store, //
+};
+use crate::ondisk::{
+    boot::Geometry,
+    bytes::u64_from_usize,
+    units::{
+        ByteCount,
+        ByteOffset, //
+    },
+};
+
+/// Reads from `offset` on; says how many bytes, less than `buf` has only at the end of the value.
+///
+/// May sleep. Takes the record lock for a resident value only.
+pub fn read_at<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+    buf: &mut [u8],
+) -> Result<usize> {
+    read_at_probed(store, attribute, offset, buf, &())
+}
+
+/// [`read_at`] with a probe at the places where another thread could come between.
+pub fn read_at_probed<D: Device, P: Probe>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+    buf: &mut [u8],
+    probe: &P,
+) -> Result<usize> {
+    check_supported(attribute, Form::Resident)?;
+    let resident = attribute.with_resident(store, probe, |value| {
+        let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
+        let value = value.get(start..).unwrap_or(&[]);
+        copy(buf, value)
+    })?;
+    match resident {
+        Some(length) => Ok(length),
+        None => {
+            check_supported(attribute, Form::NonResident)?;
+            let mapping = attribute.mapping(store)?;
+            read_mapping(store, &mapping, attribute.place(), offset, buf)
+        }
+    }
+}
+
+fn check_supported(attribute: &Attribute, form: Form) -> Result {
+    match attribute.unsupported(form) {
+        Some(what) => Err(Error::Unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+/// Copies as much as fits, and says how much.
+fn copy(to: &mut [u8], from: &[u8]) -> usize {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    to.len().min(from.len())
+}
+
+/// Reads from `offset` on through a mapping; `place` is for errors.
+pub(super) fn read_mapping<D: Device>(
+    store: &Store<D>,
+    mapping: &Mapping,
+    place: Place,
+    offset: ByteOffset,
+    buf: &mut [u8],
+) -> Result<usize> {
+    let left = mapping.sizes.data.get().saturating_sub(offset.get());
+    let length = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+    let mut rest = buf.get_mut(..length).unwrap_or(&mut []);
+    let mut at = offset;
+    // Each turn consumes at least a byte of `rest`.
+    while !rest.is_empty() {
+        let extent = locate(store.geometry(), mapping, place, at)?;
+        let part = usize::try_from(extent.length.get())
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
+        let Some((now, later)) = rest.split_at_mut_checked(part).filter(|_| part != 0) else {
+            return Err(missing(mapping, place, at));
+        };
+        match extent.source {
+            Source::Device(from) => store.device().read(from, now).map_err(Error::Device)?,
+            Source::Hole | Source::Uninitialized(_) => now.fill(0),
+        }
+        at = at
+            .checked_add(ByteCount::new(u64_from_usize(part)))
+            .ok_or_else(|| missing(mapping, place, at))?;
+        rest = later;
+    }
+    Ok(length)
+}
+
+/// What a range of bytes of an attribute consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Bytes of the device, from this offset of it on.
+    Device(ByteOffset),
+    /// A hole: zeros.
+    Hole,
+    /// Clusters that were allocated and never written: zeros, whatever is on the device.
+    ///
+    /// They are from this offset of the device on.
+    Uninitialized(ByteOffset),
+}
+
+/// A range of bytes of an attribute that come from one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteExtent {
+    /// Where it begins in the attribute.
+    pub offset: ByteOffset,
+    /// How long it is; never 0.
+    pub length: ByteCount,
+    /// Where the bytes are.
+    pub source: Source,
+}
+
+/// What is at `offset` of a non-resident attribute, up to the next change of kind or place.
+///
+/// An extent of the device ends exactly at the initialized size, which need not be the end of a
+/// block. Behind the last cluster there is a hole without end. Takes no record lock once the
+/// attribute's mapping is loaded. What cannot be read by this driver is [`Error::Unsupported`].
+pub fn map_extent<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    check_supported(attribute, Form::NonResident)?;
+    let mapping = attribute.mapping(store)?;
+    locate(store.geometry(), &mapping, attribute.place(), offset)
+}
+
+/// What is at `offset`, see [`map_extent`].
+fn locate(
+    geometry: &Geometry,
+    mapping: &Mapping,
+    place: Place,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let cluster = geometry.cluster_size();
+    let vcn = cluster.vcn_of(offset);
+    let Some(run) = mapping.runlist.lookup(vcn) else {
+        return Ok(ByteExtent {
+            offset,
+            length: ByteCount::new(u64::MAX.saturating_sub(offset.get())),
+            source: Source::Hole,
+        });
+    };
+    let within = cluster.offset_within(offset);
+    let length = cluster
+        .to_bytes(run.length)
+        .and_then(|length| length.checked_sub(within))
+        .ok_or_else(|| missing(mapping, place, offset))?;
+    let source = match run.target {
+        Target::Missing => return Err(missing(mapping, place, offset)),
+        Target::Hole => Source::Hole,
+        Target::Clusters(lcn) => {
+            let start = cluster.lcn_to_offset(lcn);
+            let start = start.and_then(|start| start.checked_add(within));
+            Source::Device(start.ok_or_else(|| missing(mapping, place, offset))?)
+        }
+    };
+    let initialized = mapping.sizes.initialized.get().saturating_sub(offset.get());
+    Ok(match source {
+        Source::Device(at) if initialized == 0 => ByteExtent {
+            offset,
+            length,
+            source: Source::Uninitialized(at),
+        },
+        Source::Device(_) => ByteExtent {
+            offset,
+            length: length.min(ByteCount::new(initialized)),
+            source,
+        },
+        _ => ByteExtent {
+            offset,
+            length,
+            source,
+        },
+    })
+}
+
+/// The error for bytes whose place is not known.
+fn missing(mapping: &Mapping, place: Place, offset: ByteOffset) -> Error {
+    mapping.damage.unwrap_or_else(|| {
+        Error::rule(
+            place,
+            "no run describes the byte",
+            offset.get(),
+            mapping.sizes.data.get(),
+        )
+    })
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The device that a volume is on, as this layer needs it.
+
+use crate::ondisk::units::{
+    ByteCount,
+    ByteOffset, //
+};
+
+/// A readable block device, or what stands for one in a test.
+pub trait Device: Send + Sync {
+    /// Bytes on the device.
+    fn size(&self) -> ByteCount;
+
+    /// The smallest unit that the device transfers, in bytes.
+    fn logical_block_size(&self) -> u32;
+
+    /// Fills `buf` with what is at `at`, or fails as a whole.
+    ///
+    /// Any offset and any length; an implementor whose device wants aligned transfers reads around
+    /// them. May sleep. A range that reaches beyond the device is an error.
+    fn read(&self, at: ByteOffset, buf: &mut [u8]) -> kernel::error::Result;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The filesystem: volumes, MFT records, attributes, directories.
+//!
+//! Safe Rust over `ondisk`, generic over the [`device::Device`] that the volume is on. Nothing here
+//! knows a VFS type; `ops` turns VFS calls into calls of this layer, and chooses the errno for an
+//! [`error::Error`].
+//!
+//! Lock order, outermost first; a thread holds at most one lock of each kind, and never two records:
+//!
+//! ```text
+//! record or index block (mutex of its buffer)
+//!   -> mapping of $MFT (mutex)
+//!   -> mapping of an attribute (mutex)
+//!   -> cache of records, cache of index blocks (mutex of the tree)
+//!   -> sizes (spin lock)
+//! ```
+//!
+//! The four below the first are leaves: each is held for a look or a swap, and nothing is allocated,
+//! read or locked under it. Under the lock of a buffer memory is allocated, which may make the kernel
+//! shrink the caches or evict inodes; neither takes more than a leaf.
+//!
+//! The device is read with no lock held but that of the buffer that is being filled.
+
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub mod array;
+pub mod attribute;
+pub mod bitmap;
+pub mod buffer;
+pub mod cache;
+pub mod catalog;
+pub mod data;
+pub mod device;
+pub mod directory;
+pub mod error;
+pub mod index;
+pub mod inode;
+pub mod mft;
+pub mod names;
+pub mod notice;
+pub mod readdir;
+pub mod record;
+pub mod residency;
+pub mod runlist;
+pub mod store;
+pub mod symlink;
+pub mod volume;

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! MFT records: map, look, unmap.
+//!
+//! A [`Record`] keeps a record in the cache; [`Record::map`] locks it, reads it if it was not read
+//! yet, and gives the guard that is the only way to its bytes. Mapping a record never grows `$MFT`.
+//!
+//! Lock order: see [`super`]. No thread maps a second record while it has one mapped: a hostile
+//! volume could otherwise make two threads wait for each other.
+
+use super::{
+    buffer::{
+        Buffer,
+        Mapped, //
+    },
+    cache::Handle,
+    device::Device,
+    error::{
+        Error,
+        Located,
+        Place,
+        Result, //
+    },
+    mft,
+    store::Store, //
+};
+use crate::ondisk::{
+    record::FileRecord,
+    units::{
+        system_record,
+        MftReference,
+        RecordNumber, //
+    },
+};
+
+/// What a record is wanted for; chooses the class of its lock when it enters the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The record that stands for a file.
+    Base,
+    /// A further record of a file, found through its attribute list.
+    Extension,
+}
+
+/// A record that stays in the cache.
+pub struct Record {
+    number: RecordNumber,
+    buffer: Handle<Buffer>,
+}
+
+impl Record {
+    /// Which record it is.
+    pub fn number(&self) -> RecordNumber {
+        self.number
+    }
+
+    /// Locks the record and reads it if need be. Dropping the guard unmaps it.
+    pub fn map<D: Device>(&self, store: &Store<D>) -> Result<MappedRecord<'_>> {
+        Ok(MappedRecord {
+            number: self.number,
+            buffer: self.buffer.map(|| mft::read_record(store, self.number))?,
+        })
+    }
+}
+
+/// A mapped record; its lock is held.
+#[must_use = "the record is unmapped at once when the guard is not used"]
+pub struct MappedRecord<'a> {
+    number: RecordNumber,
+    buffer: Mapped<'a>,
+}
+
+impl MappedRecord<'_> {
+    /// The record, decoded.
+    pub fn record(&self) -> Result<FileRecord<'_>> {
+        FileRecord::parse(self.buffer.bytes()).at(Place::Record(self.number))
+    }
+
+    /// The record, decoded, if it still is the use of it that `reference` means.
+    ///
+    /// A sequence number of 0 stands for any. Otherwise [`Error::Stale`].
+    pub fn expect(&self, reference: MftReference) -> Result<FileRecord<'_>> {
+        let record = self.record()?;
+        let header = record.header();
+        let wanted = reference.sequence.get();
+        if !header.flags.is_in_use() || (wanted != 0 && wanted != header.sequence.get()) {
+            return Err(Error::Stale(reference));
+        }
+        Ok(record)
+    }
+
+    /// The bytes, fixups undone, to be changed by the holder of the lock.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer.bytes_mut()
+    }
+}
+
+impl<D: Device> Store<D> {
+    /// The record `number`, which is read when it is mapped for the first time.
+    pub fn record(&self, number: RecordNumber, role: Role) -> Result<Record> {
+        let buffer = match role {
+            _ if number == system_record::MFT => {
+                self.records.get_or_insert(number, Buffer::mft_record)
+            }
+            Role::Base => self.records.get_or_insert(number, Buffer::base_record),
+            Role::Extension => self.records.get_or_insert(number, Buffer::extension_record),
+        }?;
+        Ok(Record { number, buffer })
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the tests over whole images share: devices, unpacked images, a walk through a volume.
+
+#![allow(dead_code)]
+
+pub mod device;
+pub mod images;
+pub mod walk;
