@@ -16,7 +16,27 @@
 
 pub mod fs;
 pub mod ondisk;
+#[cfg(CONFIG_RUST)]
+mod ops;
+#[cfg(CONFIG_RUST)]
+mod vfs;
 
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 #[path = "../kunit/mod.rs"]
 mod kunit;
+
+#[cfg(CONFIG_RUST)]
+mod module;
+
+#[cfg(CONFIG_RUST)]
+use module::Module;
+
+#[cfg(CONFIG_RUST)]
+::kernel::prelude::module! {
+    type: Module,
+    name: "ntfs_rs",
+    authors: ["The ntfs_rs authors"],
+    description: "NTFS file system",
+    license: "GPL",
+    alias: ["fs-ntfs_rs"],
+}

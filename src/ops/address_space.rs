@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Filling the page cache: `read_folio` and `readahead`.
+//!
+//! A value in clusters goes through iomap. One in its MFT record, which may leave it while we are
+//! here, is copied by `fs::data`, which looks a second time with the record locked (DESIGN of
+//! `fs::residency`). So is the value of a volume whose clusters are smaller than what the device
+//! transfers.
+//!
+//! Lock order: the folio is locked before any lock of `fs`.
+
+use super::{
+    error::report_file,
+    inode,
+    iomap::Data,
+    NtfsRs, //
+};
+use crate::{
+    fs::data,
+    ondisk::units::ByteOffset,
+    vfs::{
+        address_space::{
+            self,
+            Readahead, //
+        },
+        folio::LockedFolio,
+        inode::Inode,
+        iomap, //
+    },
+};
+use kernel::prelude::*;
+
+/// The page cache of the unnamed `$DATA` attribute.
+pub(super) struct DataCache;
+
+impl address_space::Operations<NtfsRs> for DataCache {
+    fn read_folio(folio: LockedFolio<'_, NtfsRs>) -> Result {
+        if inode::uses_iomap(folio.inode()) {
+            return iomap::read_folio::<_, Data>(folio);
+        }
+        copy(folio)
+    }
+
+    fn readahead(mut rac: Readahead<'_, NtfsRs>) {
+        if inode::uses_iomap(rac.inode()) {
+            return iomap::readahead::<_, Data>(rac);
+        }
+        while let Some(folio) = rac.next_folio() {
+            // Whoever wants this folio reads it again, and gets the error.
+            if copy(folio).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn bmap(inode: &Inode<NtfsRs>, block: u64) -> Result<u64> {
+        if !inode::uses_iomap(inode) {
+            return Err(EINVAL);
+        }
+        Ok(iomap::bmap::<_, Data>(inode, block))
+    }
+}
+
+/// Fills a folio with copies of what `fs` reads, and ends the read.
+fn copy(mut folio: LockedFolio<'_, NtfsRs>) -> Result {
+    let inode = folio.inode();
+    let sb = inode.super_block();
+    folio.fill(|pos, buffer| {
+        let read = match inode::stream(inode) {
+            Some(attribute) => {
+                data::read_at(&sb.data().volume(), attribute, ByteOffset::new(pos), buffer)
+                    .map_err(|error| report_file(inode, error))?
+            }
+            None => 0,
+        };
+        buffer.get_mut(read..).unwrap_or(&mut []).fill(0);
+        Ok(())
+    })?;
+    folio.end_read(true);
+    Ok(())
+}

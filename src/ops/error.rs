@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! From an error of the file system to an errno and a line in the log.
+//!
+//! This is the one place where an errno is chosen.
+
+use super::NtfsRs;
+use crate::{
+    fs::error::Error as FsError,
+    vfs::{
+        fs_context::FsContext,
+        inode::Inode,
+        new_super_block::NewSuperBlock,
+        super_block::SuperBlock, //
+    },
+};
+use kernel::prelude::*;
+
+impl From<FsError> for Error {
+    fn from(error: FsError) -> Self {
+        match error {
+            // The block layer says more than `EIO` at times, but users expect that one; being
+            // interrupted is no failure of the device.
+            FsError::Device(EINTR) => EINTR,
+            FsError::Device(ENOMEM) | FsError::NoMemory => ENOMEM,
+            FsError::Device(_) => EIO,
+            FsError::NotNtfs => EINVAL,
+            FsError::Corrupt(_) => EUCLEAN,
+            FsError::NotFound => ENOENT,
+            FsError::Stale(_) => ESTALE,
+            FsError::NotDirectory => ENOTDIR,
+            FsError::Unsupported(_) => EOPNOTSUPP,
+        }
+    }
+}
+
+/// Logs what deserves a line, and gives the errno.
+///
+/// A name that does not exist and a file that was deleted meanwhile are no news.
+pub(super) fn report(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
+    match error {
+        FsError::NotFound | FsError::Stale(_) | FsError::NotDirectory | FsError::NoMemory => {}
+        FsError::Unsupported(_) => sb.warn(fmt!("{}", error)),
+        FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) => {
+            sb.error(fmt!("{}", error))
+        }
+    }
+    error.into()
+}
+
+/// As [`report`], for something that was tried with a file.
+pub(super) fn report_file(inode: &Inode<NtfsRs>, error: FsError) -> Error {
+    let sb = inode.super_block();
+    match error {
+        // The other errors say where they were found.
+        FsError::Unsupported(_) => {
+            sb.warn(fmt!("file {}: {}", inode.ino(), error));
+            error.into()
+        }
+        _ => report(sb, error),
+    }
+}
+
+/// As [`report`], for a volume that cannot be mounted: whoever mounts it is told too.
+pub(super) fn report_new(
+    fc: &FsContext,
+    sb: &NewSuperBlock<'_, NtfsRs>,
+    error: FsError,
+) -> Error {
+    if !fc.is_silent() {
+        sb.error(fmt!("cannot mount: {}", error));
+    }
+    fc.errorf(fmt!("{}", error));
+    error.into()
+}

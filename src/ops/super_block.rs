@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The super block: mounting a volume, `statfs`, and the options in `/proc/mounts`.
+
+use super::{
+    dentry::IgnoringCase,
+    error::report_new,
+    export::Handles,
+    inode,
+    options::Options,
+    Context,
+    InodeData,
+    NtfsRs,
+    Volume, //
+};
+use crate::{
+    fs::directory::CaseMode,
+    ondisk::{
+        name::MAX_UNITS,
+        time::NtTime,
+        units::{
+            system_record,
+            MftReference,
+            SequenceNumber, //
+        },
+    },
+    vfs::{
+        fs_context::FsContext,
+        new_super_block::{
+            Mounted,
+            NewSuperBlock, //
+        },
+        nofs::NoFs,
+        ratelimit::Ratelimit,
+        shrinker::Shrinker,
+        statfs::Statfs,
+        super_block::{
+            self,
+            SuperBlock, //
+        },
+    },
+};
+use core::ops::Deref;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    seq_file::SeqFile, //
+};
+
+/// What belongs to a mounted volume.
+#[pin_data]
+pub(crate) struct Data {
+    #[pin]
+    log: Ratelimit,
+    /// The volume, whose caches the kernel can shrink.
+    volume: Shrinker<Pin<KBox<Volume>>>,
+    /// The options in force.
+    pub(super) options: Options,
+    /// Whether clusters are no smaller than what the device transfers, so that the kernel's generic
+    /// code can read them in place.
+    pub(super) uses_iomap: bool,
+    /// The size of I/O that suits the volume, in bytes.
+    pub(super) io_size: u32,
+}
+
+impl Data {
+    /// The volume, for as long as no allocation may come back to this file system.
+    ///
+    /// `fs` allocates with its locks held, and reclaim must not want one of them: so this is the only
+    /// way to the volume.
+    pub(super) fn volume(&self) -> ScopedVolume<'_> {
+        ScopedVolume {
+            volume: self.volume.owner().get_ref(),
+            _scope: NoFs::enter(),
+        }
+    }
+}
+
+/// A volume that is in use by this task.
+pub(super) struct ScopedVolume<'a> {
+    volume: &'a Volume,
+    _scope: NoFs,
+}
+
+impl Deref for ScopedVolume<'_> {
+    type Target = Volume;
+
+    fn deref(&self) -> &Volume {
+        self.volume
+    }
+}
+
+/// What `statfs(2)` gives as the type: "NTFS" with the bytes in the order of the C drivers.
+const MAGIC: u64 = 0x5346_544e;
+
+/// The page size, by which the kernel's block size is bounded.
+const PAGE_BYTES: u32 = 1 << kernel::page::PAGE_SHIFT;
+
+impl super_block::Operations for NtfsRs {
+    const NAME: &'static CStr = c"ntfs_rs";
+    type Context = Context;
+    type Data = Data;
+    type Inode = InodeData;
+
+    fn ratelimit(data: &Data) -> &Ratelimit {
+        &data.log
+    }
+
+    fn statfs(sb: &SuperBlock<Self>, out: &mut Statfs) -> Result {
+        let volume = sb.data().volume();
+        let geometry = volume.geometry();
+        // A count that cannot be had is shown as 0: `df` is no reason to fail.
+        let free = match volume.free_clusters() {
+            Ok(free) => free.map_or(0, |free| free.get()),
+            Err(error) => {
+                sb.error(fmt!("free space: {}", error));
+                0
+            }
+        };
+        out.set_block_size(geometry.cluster_size().bytes());
+        out.set_blocks(geometry.clusters().get(), free);
+        match volume.record_counts() {
+            // New files can use free records, and whatever free clusters could become records.
+            Ok(counts) => {
+                let bytes = free.saturating_mul(u64::from(geometry.cluster_size().bytes()));
+                let possible = bytes.checked_shr(geometry.record_size().shift()).unwrap_or(0);
+                let free = counts.free.saturating_add(possible);
+                let used = counts.total.saturating_sub(counts.free);
+                out.set_files(used.saturating_add(free), free);
+            }
+            Err(error) => sb.error(fmt!("free records: {}", error)),
+        }
+        out.set_name_length(u32::try_from(MAX_UNITS)?);
+        Ok(())
+    }
+
+    fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile) -> Result {
+        sb.data().options.show(seq);
+        Ok(())
+    }
+}
+
+/// Mounts the volume that is on the super block's device.
+pub(super) fn fill<'a>(
+    fc: &FsContext,
+    mut sb: NewSuperBlock<'a, NtfsRs>,
+    options: Options,
+) -> Result<Mounted<'a, NtfsRs>> {
+    let device = sb.block_device();
+    let device_block = device.logical_block_size();
+    let volume = Volume::open(device).map_err(|error| report_new(fc, &sb, error))?;
+    for notice in volume.notices() {
+        sb.warn(fmt!("{}", notice));
+    }
+
+    let cluster = volume.geometry().cluster_size().bytes();
+    let uses_iomap = cluster >= device_block;
+    sb.set_block_size(cluster.min(PAGE_BYTES).max(device_block))?;
+    sb.set_magic(MAGIC);
+    sb.set_max_bytes(u64::MAX);
+    let (first, _) = NtTime::new(0).to_unix();
+    let (last, _) = NtTime::new(i64::MAX.unsigned_abs()).to_unix();
+    sb.set_time(first, last, 100);
+    sb.set_uuid(&volume.serial().to_le_bytes())?;
+    sb.set_read_only();
+    sb.set_export::<Handles>();
+    if options.case == CaseMode::Ignore {
+        sb.set_dentry_ops::<IgnoringCase>();
+    }
+
+    let data = try_pin_init!(Data {
+        log <- Ratelimit::new(),
+        volume: Shrinker::new(KBox::into_pin(volume), c"ntfs_rs")?,
+        options,
+        uses_iomap,
+        io_size: cluster.max(u32::try_from(PAGE_SIZE)?),
+    });
+    let sb = sb.set_data(KBox::try_pin_init(data, GFP_KERNEL)?);
+    let root = inode::get(
+        &sb,
+        MftReference {
+            number: system_record::ROOT,
+            sequence: SequenceNumber::ZERO,
+        },
+    )?;
+    sb.set_root(root)
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `struct inode` and `struct inode_operations`. C header: `include/linux/fs.h`.
+//!
+//! A `struct inode` and the file system's part of it are one object of a slab cache. An [`Inode`] is seen
+//! from `unlock_new_inode` (`new_inode`) to `evict_inode` (`super_block`); in that time its data is there
+//! and is borrowed shared only.
+
+use super::{
+    bindings,
+    dentry::{
+        Dentry,
+        Unhashed, //
+    },
+    fiemap::FiemapRequest,
+    kstat::Kstat,
+    new_inode::NewInode,
+    super_block::{
+        self,
+        SuperBlock, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::from_result,
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+    },
+    types::Opaque, //
+};
+
+/// What every inode can do (`struct inode_operations`).
+pub(crate) trait Operations<T: super_block::Operations>: 'static {
+    /// Adds to `stat` what `generic_fillattr` does not know.
+    fn getattr(inode: &Inode<T>, stat: &mut Kstat) -> Result;
+}
+
+/// What a directory can do.
+pub(crate) trait DirOperations<T: super_block::Operations>: Operations<T> {
+    /// Looks a name up and says so by one of the methods of `dentry`. `dir` is locked, shared or not.
+    fn lookup(dir: &Inode<T>, dentry: Unhashed<'_, T>) -> Result<Option<ARef<Dentry<T>>>>;
+}
+
+/// What a regular file can do.
+pub(crate) trait FileOperations<T: super_block::Operations>: Operations<T> {
+    /// Reports where the file is on the device.
+    fn fiemap(inode: &Inode<T>, request: FiemapRequest<'_>) -> Result;
+}
+
+/// What a symbolic link can do.
+pub(crate) trait SymlinkOperations<T: super_block::Operations>: Operations<T> {
+    /// The target, without a NUL. May sleep: in RCU walk the VFS is told to come again.
+    fn get_link(inode: &Inode<T>) -> Result<KVec<u8>>;
+}
+
+/// An inode of file system `T` (`struct inode`).
+///
+/// # Invariants
+///
+/// It is the first field of an [`InodeObject`] of `T` whose data is initialised.
+#[repr(transparent)]
+pub(crate) struct Inode<T: super_block::Operations>(Opaque<bindings::inode>, PhantomData<T>);
+
+// SAFETY: Only immutable fields are read directly, others through C functions that order or lock; `T::Inode`
+// is `Send` and `Sync`, and the last reference may go on any thread.
+unsafe impl<T: super_block::Operations> Send for Inode<T> {}
+// SAFETY: As above.
+unsafe impl<T: super_block::Operations> Sync for Inode<T> {}
+
+// SAFETY: `ihold` and `iput` count; an inode stays as long as its count is not 0.
+unsafe impl<T: super_block::Operations> AlwaysRefCounted for Inode<T> {
+    fn inc_ref(&self) {
+        // SAFETY: The reference shows that the count is not 0.
+        unsafe { bindings::ihold(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(inode: NonNull<Self>) {
+        // SAFETY: The caller gives its reference away.
+        unsafe { bindings::iput(inode.as_ptr().cast()) };
+    }
+}
+
+impl<T: super_block::Operations> Inode<T> {
+    /// Borrows an inode.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants hold during `'a`.
+    pub(super) unsafe fn from_raw<'a>(inode: *mut bindings::inode) -> &'a Self {
+        // SAFETY: By the caller's word; the layouts are equal.
+        unsafe { &*inode.cast() }
+    }
+
+    /// The C structure.
+    pub(super) fn as_ptr(&self) -> *mut bindings::inode {
+        self.0.get()
+    }
+
+    fn object(&self) -> *mut InodeObject<T> {
+        self.as_ptr().cast()
+    }
+
+    /// The file system's part.
+    pub(crate) fn data(&self) -> &T::Inode {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.object()).data.assume_init_ref() }
+    }
+
+    /// The volume.
+    pub(crate) fn super_block(&self) -> &SuperBlock<T> {
+        // SAFETY: An inode's super block is there as long as the inode, and has its data.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).i_sb) }
+    }
+
+    /// The number.
+    pub(crate) fn ino(&self) -> u64 {
+        // SAFETY: Never changes.
+        unsafe { (*self.as_ptr()).i_ino }
+    }
+
+    /// The generation, by which a handle to a former file of this number is told from this one.
+    pub(crate) fn generation(&self) -> u32 {
+        // SAFETY: Never changes once the inode is seen.
+        unsafe { (*self.as_ptr()).i_generation }
+    }
+
+    /// The size in bytes (`i_size_read`).
+    pub(crate) fn size(&self) -> u64 {
+        // SAFETY: The inode is valid.
+        let size = unsafe { bindings::i_size_read(self.as_ptr()) };
+        u64::try_from(size).unwrap_or(0)
+    }
+
+    /// Where the bytes that come from the device end: from there to the size, all are zero.
+    pub(super) fn valid_size(&self) -> u64 {
+        // SAFETY: By the type invariant.
+        let valid = unsafe { (*self.object()).valid_size.load(Relaxed) };
+        valid.min(self.size())
+    }
+}
+
+/// What `iget` found.
+pub(crate) enum Iget<T: super_block::Operations> {
+    /// An inode that was there.
+    Cached(ARef<Inode<T>>),
+    /// A new one, which all others wait for.
+    New(NewInode<T>),
+}
+
+/// An object of the inode cache.
+#[repr(C)]
+pub(super) struct InodeObject<T: super_block::Operations> {
+    inode: bindings::inode,
+    /// See [`Inode::valid_size`].
+    valid_size: Atomic<u64>,
+    /// Whether `data` is there.
+    has_data: bool,
+    data: MaybeUninit<T::Inode>,
+}
+
+impl<T: super_block::Operations> InodeObject<T> {
+    /// Makes an object that was just allocated one without data.
+    ///
+    /// # Safety
+    ///
+    /// `object` is valid and nobody else uses it.
+    pub(super) unsafe fn begin(object: *mut Self) {
+        // SAFETY: By the caller's word.
+        unsafe {
+            (&raw mut (*object).valid_size).write(Atomic::new(u64::MAX));
+            (*object).has_data = false;
+        }
+    }
+
+    /// Sets [`Inode::valid_size`].
+    ///
+    /// # Safety
+    ///
+    /// `object` is valid.
+    pub(super) unsafe fn set_valid_size(object: *mut Self, bytes: u64) {
+        // SAFETY: By the caller's word.
+        unsafe { (*object).valid_size.store(bytes, Relaxed) };
+    }
+
+    /// Initialises the data, which makes it an [`Inode`]. After an error it is not one.
+    ///
+    /// # Safety
+    ///
+    /// `object` is valid, without data, and nobody else uses it.
+    pub(super) unsafe fn init<E>(object: *mut Self, data: impl PinInit<T::Inode, E>) -> Result
+    where
+        Error: From<E>,
+    {
+        // SAFETY: The memory is valid and uninitialised, and objects do not move.
+        unsafe {
+            data.__init((&raw mut (*object).data).cast())?;
+            (*object).has_data = true;
+        }
+        Ok(())
+    }
+
+    /// Drops the data, if there is any.
+    ///
+    /// # Safety
+    ///
+    /// `object` is valid and nobody else uses it.
+    pub(super) unsafe fn end(object: *mut Self) {
+        // SAFETY: The data is there if the flag says so, and nobody else looks at it.
+        unsafe {
+            if (*object).has_data {
+                (*object).has_data = false;
+                ptr::drop_in_place((*object).data.as_mut_ptr());
+            }
+        }
+    }
+}
+
+/// The ops tables of the kinds of inodes.
+pub(super) struct Table<T, I>(PhantomData<(T, I)>);
+
+impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
+    /// Of a device, fifo or socket.
+    pub(super) const SPECIAL: bindings::inode_operations = bindings::inode_operations {
+        getattr: Some(Self::getattr),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn getattr(
+        idmap: *mut bindings::mnt_idmap,
+        path: *const bindings::path,
+        stat: *mut bindings::kstat,
+        request: u32,
+        _flags: c_uint,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes a path to an inode of ours and a structure for the answer.
+            unsafe {
+                let inode = (*(*path).dentry).d_inode;
+                bindings::generic_fillattr(idmap, request, inode, stat);
+                I::getattr(Inode::from_raw(inode), Kstat::from_raw(stat))?;
+            }
+            Ok(0)
+        })
+    }
+}
+
+impl<T: super_block::Operations, I: DirOperations<T>> Table<T, I> {
+    /// Of a directory.
+    pub(super) const DIR: bindings::inode_operations = bindings::inode_operations {
+        lookup: Some(Self::lookup),
+        getattr: Some(Self::getattr),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn lookup(
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        _flags: c_uint,
+    ) -> *mut bindings::dentry {
+        // SAFETY: The VFS passes our directory, locked, and a new dentry in it, which is ours to fill in.
+        let found = unsafe { I::lookup(Inode::from_raw(dir), Unhashed::from_raw(dentry)) };
+        match found {
+            Ok(None) => ptr::null_mut(),
+            Ok(Some(other)) => ARef::into_raw(other).as_ptr().cast(),
+            Err(err) => err.to_ptr(),
+        }
+    }
+}
+
+impl<T: super_block::Operations, I: FileOperations<T>> Table<T, I> {
+    /// Of a regular file.
+    pub(super) const FILE: bindings::inode_operations = bindings::inode_operations {
+        getattr: Some(Self::getattr),
+        fiemap: Some(Self::fiemap),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn fiemap(
+        inode: *mut bindings::inode,
+        info: *mut bindings::fiemap_extent_info,
+        start: u64,
+        len: u64,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes our inode and a request to be answered in this call.
+            unsafe { I::fiemap(Inode::from_raw(inode), FiemapRequest::new(info, start, len))? };
+            Ok(0)
+        })
+    }
+}
+
+impl<T: super_block::Operations, I: SymlinkOperations<T>> Table<T, I> {
+    /// Of a symbolic link.
+    pub(super) const SYMLINK: bindings::inode_operations = bindings::inode_operations {
+        get_link: Some(Self::get_link),
+        getattr: Some(Self::getattr),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn get_link(
+        dentry: *mut bindings::dentry,
+        inode: *mut bindings::inode,
+        done: *mut bindings::delayed_call,
+    ) -> *const c_char {
+        if dentry.is_null() {
+            return ECHILD.to_ptr::<c_char>();
+        }
+        // SAFETY: Not in RCU walk, so the VFS holds a reference to our inode.
+        match Self::link_text(unsafe { Inode::from_raw(inode) }) {
+            Ok(text) => {
+                let (text, _, _) = text.into_raw_parts();
+                // SAFETY: The memory is a `KVec`'s, so `kfree` is right; the VFS calls it once, later.
+                unsafe { bindings::set_delayed_call(done, Some(Self::free_link), text.cast()) };
+                text.cast()
+            }
+            Err(err) => err.to_ptr::<c_char>(),
+        }
+    }
+
+    /// The target as C wants it: terminated, not empty, not too long, without another NUL.
+    fn link_text(inode: &Inode<T>) -> Result<KVec<u8>> {
+        let target = I::get_link(inode)?;
+        if target.is_empty() || target.contains(&0) {
+            return Err(EUCLEAN);
+        }
+        if target.len() >= LINK_MAX_BYTES {
+            return Err(ENAMETOOLONG);
+        }
+        // (Not `push`, whose arithmetic may panic.)
+        let mut text = KVec::from_elem(0, target.len().saturating_add(1), GFP_KERNEL)?;
+        for (to, from) in text.iter_mut().zip(target.iter()) {
+            *to = *from;
+        }
+        Ok(text)
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn free_link(text: *mut c_void) {
+        // SAFETY: What `get_link` passed to `set_delayed_call`.
+        unsafe { bindings::kfree(text) };
+    }
+}
+
+/// The longest path (`PATH_MAX`), with its NUL.
+const LINK_MAX_BYTES: usize = 4096;
