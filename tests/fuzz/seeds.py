@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""seeds.py CORPUS IMAGE...
+
+Takes the structures of small NTFS images as first inputs for the fuzz targets: one file for each
+structure, in the folder of its target below CORPUS. Knows just enough of NTFS for that, and only
+looks at sectors that begin like a structure; nothing depends on finding all.
+"""
+
+import hashlib
+import struct
+import sys
+from pathlib import Path
+
+# Which target eats the values of which attribute.
+VALUES = {0x20: "attribute_list", 0x30: "file_name", 0x90: "index", 0xC0: "reparse", 0xE0: "ea"}
+
+
+def unfixed(record: bytes) -> bytes:
+    """The structure with its fixups undone, whether they agree or not."""
+    out = bytearray(record)
+    offset, count = struct.unpack_from("<HH", record, 4)
+    for sector in range(1, min(count, len(record) // 512 + 1)):
+        out[sector * 512 - 2 : sector * 512] = record[offset + 2 * sector : offset + 2 * sector + 2]
+    return bytes(out)
+
+
+def attributes(record: bytes):
+    """Type, whether it is resident, and the bytes of each attribute record."""
+    at = struct.unpack_from("<H", record, 0x14)[0]
+    while at + 0x18 <= len(record):
+        kind, length = struct.unpack_from("<II", record, at)
+        if kind == 0xFFFFFFFF or length < 0x18 or at + length > len(record):
+            return
+        yield kind, record[at + 8] == 0, record[at : at + length]
+        at += length
+
+
+def structures(image: bytes):
+    """Target and input for everything that is found in the image."""
+    yield "boot", image[:512]
+    for at in range(0, len(image), 512):
+        magic = image[at : at + 4]
+        if magic == b"INDX":
+            yield "index", image[at : at + 4096]
+            yield "fixup", image[at : at + 4096]
+        if magic != b"FILE":
+            continue
+        size = struct.unpack_from("<I", image, at + 0x1C)[0]
+        if size not in (1024, 2048, 4096):
+            continue
+        yield "record", image[at : at + size]
+        yield "fixup", image[at : at + size]
+        for kind, resident, attribute in attributes(unfixed(image[at : at + size])):
+            if not resident:
+                pairs = struct.unpack_from("<H", attribute, 0x20)[0]
+                # The target's own head: any part, a large volume.
+                yield "mapping_pairs", bytes(15) + b"\x7f" + attribute[pairs:]
+                continue
+            length, offset = struct.unpack_from("<IH", attribute, 0x10)
+            value = attribute[offset : offset + length]
+            if kind in VALUES:
+                yield VALUES[kind], value
+            if kind == 0x30:
+                yield "names", value[0x42:]
+                yield "upcase", bytes([3, 3]) + value[0x42:]
+
+
+def main() -> None:
+    if len(sys.argv) < 3:
+        sys.exit(__doc__.strip())
+    corpus = Path(sys.argv[1])
+    for name in sys.argv[2:]:
+        for target, content in structures(Path(name).read_bytes()):
+            folder = corpus / target
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / hashlib.sha1(content).hexdigest()).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
