@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What users and programs do with a mounted volume beyond reading files, on the stock kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import images
+from context import Context
+from groups.matrix import prepared, specs
+from machine import run_job
+
+
+def run(context: Context) -> None:
+    import vm
+
+    wanted = specs(context.campaign)
+    full = next(spec for spec in wanted if spec.get("self_check"))
+    disks: list[object] = [vm.Disk(prepared(context, wanted))]
+    plan: dict[str, object] = {"file": full["file"], "themes": os.environ.get("NTFS_RS_THEMES", "").split(",") if os.environ.get("NTFS_RS_THEMES") else []}
+    if context.images:
+        # A raw volume as a 4Kn disk of the machine: win10-default-10m, all of whose names are in its truth.
+        row = next(i for i in json.loads((context.images / "manifest.json").read_text())["images"] if i["id"] == "win10-default-10m")
+        raw = images.CACHE / "tmp" / "4kn.raw"
+        images.unzstd(context.images / row["file"])(raw)
+        disks.append(vm.Disk(raw, sector=4096))
+        plan["names"] = row["volumes"][0]["user_entries"] + 1
+    run_job(context, "features", plan, disks=disks, timeout=1500)

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds the module for both kernels; every group with a guest needs it."""
+
+from __future__ import annotations
+
+from context import ROOT, Context
+
+
+def run(context: Context) -> None:
+    for kernel in ("stock", "debug"):
+        done = context.command(f"module-{kernel}", str(ROOT / "tools" / "module.sh"), kernel)
+        context.report.check(f"the module builds for the {kernel} kernel", done.stdout[-3000:] if done.returncode else "")

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""NFS export over the loopback, in the debug kernel."""
+
+from __future__ import annotations
+
+from context import Context
+from machine import run_job
+from shared import real_volumes
+
+
+def run(context: Context) -> None:
+    shared = real_volumes(context)
+    volumes = [v for v in shared.volumes if v["id"] == "lin-colinfinck"]
+    run_job(context, "nfs", {"volumes": volumes}, kernel="debug", disks=shared.disks, timeout=600)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The jobs: one module each, with `run(report, plan)`."""

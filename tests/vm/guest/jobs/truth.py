@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Real volumes against their ground truth, which four independent readers agreed on.
+
+Two mounts per volume: the plain one must show exactly the rows that are not `system`; with `showmeta`
+the system files must be there too. What later issues bring is skipped by name, but even then reading
+must give an error and never other bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from .. import syscalls, volume, walk
+from ..case import Report
+from ..main import mount_disk
+
+EPOCH = 116_444_736_000_000_000
+COMPRESSED, OFFLINE, ENCRYPTED, RECALL_ON_OPEN, RECALL = 0x800, 0x1000, 0x4000, 0x40000, 0x400000
+REPARSE_TYPES = {
+    "SYMLINK": "symlink", "MOUNT_POINT": "symlink", "LX_SYMLINK": "symlink", "AF_UNIX": "socket",
+    "LX_FIFO": "fifo", "LX_CHR": "char", "LX_BLK": "block",
+}  # fmt: skip
+
+
+def load(path: str) -> list[dict]:
+    """The rows, with paths spelled as `walk` spells them."""
+    rows = []
+    with open(path) as file:
+        for line in file:
+            row = json.loads(line)
+            row["path"] = os.fsdecode(row["path"].encode("utf-8", "surrogatepass"))
+            rows.append(row)
+    return rows
+
+
+def expected_type(row: dict) -> str:
+    return REPARSE_TYPES.get(row.get("reparse", {}).get("name", ""), row["type"])
+
+
+def deferred(row: dict) -> str | None:
+    """Which later issue brings the data of this row; None when it must be right today."""
+    if row.get("wof"):
+        return "WOF"
+    if "compressed" in row.get("data_flags", ()) and not row.get("resident"):
+        return "LZNT1"
+    if "encrypted" in row.get("data_flags", ()) or row["attributes"] & ENCRYPTED:
+        return "EFS"
+    if row["attributes"] & (OFFLINE | RECALL | RECALL_ON_OPEN):
+        return "cloud files"
+    return None
+
+
+def nanoseconds(filetime: int) -> int:
+    return (filetime - EPOCH) * 100
+
+
+def compare(report: Report, rows: list[dict], listing: walk.Listing, root: str, which: str) -> None:
+    """One case per aspect for these rows; names that are in neither are the caller's matter."""
+    problems: dict[str, list[str]] = {
+        aspect: [] for aspect in (
+            "types", "sizes", "contents", "times", "link counts", "record numbers", "sequence numbers", "attributes",
+        )
+    }  # fmt: skip
+    later: dict[str, list[str]] = {}
+    for row in rows:
+        entry = listing.entries.get(row["path"])
+        if entry is None:
+            continue
+
+        def differ(aspect: str, want: object, got: object) -> None:
+            if want != got:
+                problems[aspect].append(f"{row['path']!r}: {got!r} instead of {want!r}")
+
+        full = root + row["path"]
+        differ("types", expected_type(row), entry.type)
+        differ("record numbers", row["mft"], entry.ino)
+        try:
+            info = syscalls.statx(full)
+        except OSError as error:
+            problems["attributes"].append(f"{row['path']!r}: {error}")
+            continue
+        times = row["times"]
+        for name, got in (
+            ("modified", entry.mtime), ("accessed", entry.atime), ("changed", entry.ctime), ("created", info.btime_ns),
+        ):  # fmt: skip
+            differ("times", (name, nanoseconds(times[name])), (name, got))
+        for bit, attribute in ((syscalls.STATX_ATTR_COMPRESSED, COMPRESSED), (syscalls.STATX_ATTR_ENCRYPTED, ENCRYPTED)):
+            if info.attributes_mask & bit:
+                differ("attributes", bool(row["attributes"] & attribute), bool(info.attributes & bit))
+            elif row["attributes"] & attribute:
+                problems["attributes"].append(f"{row['path']!r}: statx does not know attribute {bit:#x}")
+        sequence = sequence_of(full)
+        if sequence is not None:
+            differ("sequence numbers", row["seq"], sequence)
+        if entry.type != "file":
+            continue
+        differ("link counts", row.get("nlink", 1), entry.nlink)
+        feature = deferred(row)
+        differ("sizes", row.get("size", 0), entry.size)
+        if feature:
+            later.setdefault(feature, []).append(row["path"])
+            if entry.sha256 is not None and entry.sha256 != row.get("sha256"):
+                problems["contents"].append(f"{row['path']!r}: {feature} data was read, and wrongly")
+        elif row.get("sha256"):
+            differ("contents", (row["sha256"], None), (entry.sha256, entry.error))
+        elif "size" in row and entry.error:
+            problems["contents"].append(f"{row['path']!r}: {entry.error}")
+        if row.get("ads"):
+            later.setdefault("streams", []).extend(f"{row['path']}:{stream['name']}" for stream in row["ads"])
+        if row.get("eas"):
+            later.setdefault("extended attributes", []).append(row["path"])
+    for aspect, found in problems.items():
+        report.check(f"{which}: {aspect}", found)
+    if which == "files":
+        for feature, paths in later.items():
+            report.skipped(f"{which}: {feature}", f"not compared yet: {', '.join(paths)}"[:3000])
+
+
+def sequence_of(path: str) -> int | None:
+    """The generation in the file handle, which is the record's sequence number; None when there is no such handle."""
+    try:
+        handle = syscalls.name_to_handle(path)
+    except OSError:
+        return None
+    if handle.type == 1 and len(handle.data) >= 8:  # FILEID_INO32_GEN
+        return int.from_bytes(handle.data[4:8], "little")
+    if handle.type == 0x81 and len(handle.data) >= 12:  # FILEID_INO64_GEN
+        return int.from_bytes(handle.data[8:12], "little")
+    return None
+
+
+def one_volume(report: Report, item: dict, folder: str, fstype: str) -> None:
+    """Both mounts of one volume."""
+    rows = load(f"{folder}/{item['truth']}")
+    user = [row for row in rows if not row.get("system")]
+    system = [row for row in rows if row.get("system")]
+    with volume.shared_volume(item, folder) as device:
+        with volume.mounted(fstype, device) as root:
+            listing = walk.walk(root)
+            want, got = {row["path"] for row in user}, set(listing.entries) - {"/"}
+            names = [f"{path!r} is missing" for path in sorted(want - got)]
+            names += [f"{path!r} should not be shown" for path in sorted(got - want)]
+            report.check("files: names", names + listing.errors)
+            compare(report, user, listing, root, "files")
+            info = os.statvfs(root)
+            geometry = item["geometry"]
+            clusters = geometry["volume_bytes"] // geometry["cluster"]
+            report.check(
+                "the geometry is the volume's",
+                [] if (info.f_bsize, info.f_blocks) == (geometry["cluster"], clusters)
+                else [f"statfs: {info.f_bsize} x {info.f_blocks} instead of {geometry['cluster']} x {clusters}"],
+            )  # fmt: skip
+            with report.case("the label is the volume's"):
+                label = syscalls.fs_label(root)
+                assert label == geometry["label"], f"{label!r} instead of {geometry['label']!r}"
+            if fstype == "ntfs_rs":
+                with report.case("the uuid is the volume's serial number"):
+                    uuid = syscalls.fs_uuid(root).hex()
+                    serial = geometry["serial"]
+                    swapped = bytes.fromhex(serial)[::-1].hex()
+                    assert uuid in (serial, swapped), f"{uuid} instead of {serial}"
+        with volume.mounted(fstype, device, "showmeta") as root:
+            listing = walk.walk(root, content=False)
+            want, got = {row["path"] for row in rows}, set(listing.entries) - {"/"}
+            report.check("with showmeta: names", [f"{path!r} is missing" for path in sorted(want - got)] + listing.errors)
+            for row in system:
+                entry = listing.entries.get(row["path"])
+                if entry and entry.type == "file" and row.get("sha256") and entry.size <= walk.WHOLE:
+                    listing.entries[row["path"]] = walk.entry_of(os.fsencode(root), os.fsencode(root + row["path"]))
+            compare(report, system, listing, root, "system files")
+
+
+def run(report: Report, plan: dict) -> None:
+    folder = mount_disk(0)
+    for item in plan["volumes"]:
+        report.prefix = item["id"]
+        try:
+            one_volume(report, item, folder, plan["fstype"])
+        except OSError as error:
+            report.failed("the volume mounts and unmounts", str(error))

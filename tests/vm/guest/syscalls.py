@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""System calls that Python has no function for, with the numbers of x86-64."""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import fcntl
+import os
+import struct
+from dataclasses import dataclass
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
+MNT_FORCE, MNT_DETACH = 1, 2
+
+FS_IOC_GETFSLABEL = 0x81009431
+FS_IOC_GETFSUUID = 0x80111500
+FS_IOC_FIEMAP = 0xC020660B
+FIBMAP, FIGETBSZ = 1, 2
+
+STATX_ATTR_COMPRESSED, STATX_ATTR_IMMUTABLE, STATX_ATTR_ENCRYPTED = 0x4, 0x10, 0x800
+STATX_ALL, STATX_DIOALIGN = 0xFFF, 0x2000
+
+SYS_STATX, SYS_OPEN_TREE, SYS_MOVE_MOUNT, SYS_MOUNT_SETATTR = 332, 428, 429, 442
+SYS_GETDENTS64, SYS_NAME_TO_HANDLE, SYS_OPEN_BY_HANDLE = 217, 303, 304
+SYS_FSOPEN, SYS_FSCONFIG, SYS_FSMOUNT = 430, 431, 432
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+    return result
+
+
+def syscall(number: int, *args) -> int:
+    """syscall(2) that raises OSError."""
+    return _checked(LIBC.syscall(ctypes.c_long(number), *args), f"syscall {number}")
+
+
+def mount(device: str, target: str, fstype: str, flags: int = 0, options: str = "") -> None:
+    """mount(2): no helper program, no guessing, the error number of the kernel."""
+    _checked(
+        LIBC.mount(device.encode(), target.encode(), fstype.encode(), ctypes.c_ulong(flags), options.encode() or None),
+        f"mount {fstype} {device} -o {options}",
+    )
+
+
+def umount(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _checked(LIBC.umount2(target.encode(), flags), f"umount {target}")
+
+
+@dataclass(frozen=True)
+class Statx:
+    """The part of struct statx that the tests look at."""
+
+    mask: int
+    attributes: int
+    attributes_mask: int
+    nlink: int
+    mode: int
+    ino: int
+    size: int
+    blocks: int
+    blksize: int
+    btime_ns: int
+    dio_mem_align: int
+    dio_offset_align: int
+
+
+def statx(path: str | bytes, flags: int = AT_SYMLINK_NOFOLLOW) -> Statx:
+    """statx(2) of `path`, without following a link."""
+    buffer = ctypes.create_string_buffer(256)
+    syscall(SYS_STATX, AT_FDCWD, os.fsencode(path), flags, STATX_ALL | STATX_DIOALIGN, buffer)
+    raw = buffer.raw
+    mask, blksize, attributes, nlink, _uid, _gid, mode = struct.unpack_from("<IIQIIIH", raw, 0)
+    ino, size, blocks, attributes_mask = struct.unpack_from("<QQQQ", raw, 32)
+    seconds, nanos = struct.unpack_from("<qI", raw, 80)
+    mem_align, offset_align = struct.unpack_from("<II", raw, 152)
+    return Statx(
+        mask, attributes, attributes_mask, nlink, mode, ino, size, blocks, blksize,
+        seconds * 10**9 + nanos, mem_align, offset_align,
+    )  # fmt: skip
+
+
+def fs_label(path: str) -> str:
+    """FS_IOC_GETFSLABEL."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        buffer = bytearray(256)
+        fcntl.ioctl(fd, FS_IOC_GETFSLABEL, buffer)
+        return bytes(buffer).split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    finally:
+        os.close(fd)
+
+
+def fs_uuid(path: str) -> bytes:
+    """FS_IOC_GETFSUUID: as many bytes as the driver says are valid."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        buffer = bytearray(17)
+        fcntl.ioctl(fd, FS_IOC_GETFSUUID, buffer)
+        return bytes(buffer[1 : 1 + buffer[0]])
+    finally:
+        os.close(fd)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """One record of FIEMAP, in bytes."""
+
+    logical: int
+    physical: int
+    length: int
+    flags: int
+
+
+FIEMAP_LAST, FIEMAP_UNKNOWN, FIEMAP_ENCODED, FIEMAP_INLINE, FIEMAP_UNWRITTEN = 1, 2, 8, 0x200, 0x800
+
+
+def fiemap(fd: int, start: int = 0, length: int = 2**63 - 1, count: int = 512) -> list[Extent]:
+    """All extents, asked for `count` at a time so that continuing is tried too."""
+    extents: list[Extent] = []
+    end = start + length
+    while start < end:
+        buffer = bytearray(struct.pack("<QQIIII", start, end - start, 0, 0, count, 0) + bytes(56 * count))
+        fcntl.ioctl(fd, FS_IOC_FIEMAP, buffer)
+        mapped = struct.unpack_from("<I", buffer, 20)[0]
+        for index in range(mapped):
+            logical, physical, size, _, _, flags = struct.unpack_from("<QQQQQI", buffer, 32 + 56 * index)
+            extents.append(Extent(logical, physical, size, flags))
+        if mapped == 0 or extents[-1].flags & FIEMAP_LAST:
+            break
+        start = extents[-1].logical + extents[-1].length
+    return extents
+
+
+def fibmap(fd: int, block: int) -> int:
+    """FIBMAP: the device block of a file block, 0 for a hole."""
+    buffer = array.array("i", [block])
+    fcntl.ioctl(fd, FIBMAP, buffer)
+    return buffer[0]
+
+
+def block_size(fd: int) -> int:
+    """FIGETBSZ: the unit of FIBMAP."""
+    buffer = array.array("i", [0])
+    fcntl.ioctl(fd, FIGETBSZ, buffer)
+    return buffer[0]
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A file handle as NFS would keep it."""
+
+    type: int
+    data: bytes
+
+
+def name_to_handle(path: str | bytes, flags: int = 0) -> Handle:
+    """name_to_handle_at(2)."""
+    buffer = ctypes.create_string_buffer(struct.pack("<Ii", 128, 0) + bytes(128))
+    mount_id = ctypes.c_int()
+    syscall(SYS_NAME_TO_HANDLE, AT_FDCWD, os.fsencode(path), buffer, ctypes.byref(mount_id), flags)
+    size, kind = struct.unpack_from("<Ii", buffer.raw, 0)
+    return Handle(kind, buffer.raw[8 : 8 + size])
+
+
+def open_by_handle(mount_fd: int, handle: Handle, flags: int = os.O_RDONLY) -> int:
+    """open_by_handle_at(2)."""
+    buffer = ctypes.create_string_buffer(struct.pack("<Ii", len(handle.data), handle.type) + handle.data)
+    return syscall(SYS_OPEN_BY_HANDLE, mount_fd, buffer, flags)
+
+
+@dataclass(frozen=True)
+class Dirent:
+    """struct linux_dirent64."""
+
+    ino: int
+    offset: int
+    type: int
+    name: bytes
+
+
+def getdents(fd: int, size: int) -> list[Dirent]:
+    """One getdents64(2) with a buffer of `size` bytes; empty at the end."""
+    buffer = ctypes.create_string_buffer(size)
+    used = syscall(SYS_GETDENTS64, fd, buffer, size)
+    entries, at = [], 0
+    while at < used:
+        ino, offset, length, kind = struct.unpack_from("<QqHB", buffer.raw, at)
+        name = buffer.raw[at + 19 : at + length].split(b"\0", 1)[0]
+        entries.append(Dirent(ino, offset, kind, name))
+        at += length
+    return entries
+
+
+def idmap_mount(source: str, target: str, namespace_fd: int) -> None:
+    """Clones the mount at `source` to `target` with the id mapping of a user namespace."""
+    open_tree_clone = 1
+    tree = syscall(SYS_OPEN_TREE, AT_FDCWD, source.encode(), open_tree_clone | os.O_CLOEXEC)
+    try:
+        idmap = 0x00100000
+        attributes = struct.pack("<QQQQ", idmap, 0, 0, namespace_fd)
+        syscall(SYS_MOUNT_SETATTR, tree, b"", AT_EMPTY_PATH, attributes, len(attributes))
+        move_mount_f_empty_path = 4
+        syscall(SYS_MOVE_MOUNT, tree, b"", AT_FDCWD, target.encode(), move_mount_f_empty_path)
+    finally:
+        os.close(tree)

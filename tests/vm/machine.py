@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs one guest job and turns its result lines into cases.
+
+A job is a module of `guest/jobs` with `run(report, plan)`. The payload holds the guest's scripts, our
+module and the plan; results come back in the command's output, line by line, so that what was done
+before a crash still counts, and the crash itself is one more failed case.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from context import CACHE, ROOT, Context
+from report import Report
+
+
+def payload(context: Context, kernel: str, plan: dict[str, object], folder: Path) -> None:
+    """Fills a folder with what the guest needs."""
+    shutil.copytree(ROOT / "tests" / "vm" / "guest", folder / "guest", ignore=shutil.ignore_patterns("__pycache__"))
+    if context.ours:
+        shutil.copy(context.module(kernel), folder / "ntfs_rs.ko")
+    (folder / "plan.json").write_text(json.dumps(plan))
+
+
+def take_results(report: Report, output: str) -> tuple[list[str], bool, list[str]]:
+    """Counts the result lines; returns the notes, whether the job said that it ended, and all other lines."""
+    notes: list[str] = []
+    ended, other = False, []
+    for line in output.splitlines():
+        try:
+            row = json.loads(line) if line.startswith("{") else None
+        except ValueError:
+            row = None
+        if row is None:
+            other.append(line)
+        elif "note" in row:
+            notes.append(row["note"])
+        elif "end" in row:
+            ended = True
+        elif row["status"] == "pass":
+            report.passed(row["case"])
+        elif row["status"] == "fail":
+            report.failed(row["case"], row["why"])
+        else:
+            report.skipped(row["case"], row["why"])
+    return notes, ended, other
+
+
+def run_here(context: Context, job: str, plan: dict[str, object], folder: Path) -> None:
+    """Runs a job that needs no kernel of ours on this machine; the SDK has mounts of its own."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(plan, file)
+        file.flush()
+        words = ["python3", "-B", "-m", f"guest.jobs.{job}", file.name, str(folder)]
+        done = context.command(f"{job}-here", *words, cwd=ROOT / "tests" / "vm")
+    _, ended, other = take_results(context.report, done.stdout)
+    context.report.check(f"{job} comes to its end", "" if ended and not done.returncode else "\n".join(other[-12:]))
+
+
+def run_job(
+    context: Context,
+    job: str,
+    plan: dict[str, object] | None = None,
+    *,
+    kernel: str = "stock",
+    disks: Sequence[object] = (),
+    timeout: float = 1200,
+    append: str = "",
+    mem: int = 3072,
+    label: str = "",
+) -> list[str]:
+    """Runs a job; returns its notes. `label` tells apart several runs of one job in the logs."""
+    import vm
+
+    report = context.report
+    plan = dict(plan or {}, job=job, fstype=context.fstype, campaign=context.campaign, seed=context.seed, kernel=kernel)
+    title = f"{job}{'-' + label if label else ''}-{kernel}"
+    (CACHE / "tmp").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE / "tmp", prefix="payload-") as folder:
+        payload(context, kernel, plan, Path(folder))
+        result = vm.run(
+            "python3 -u -B -m guest.main plan.json", kernel=kernel, disks=list(disks), payload=Path(folder), mem=mem,
+            smp=2, timeout=timeout, append=append,
+        )  # fmt: skip
+    (context.logs / f"{title}.output").write_text(result.output, errors="surrogateescape")
+    (context.logs / f"{title}.console").write_text(result.console, errors="surrogateescape")
+
+    notes, ended, other = take_results(report, result.output)
+    (context.logs / f"{title}.notes").write_text("\n".join(notes), errors="surrogateescape")
+    where = f"{job}{' ' + label if label else ''} ({kernel} kernel, {result.seconds:.0f} s)"
+    if ended and result.status == 0:
+        report.passed(f"the guest of {where} comes to its end")
+    else:
+        tail = "\n".join(other[-12:])
+        report.failed(f"the guest of {where} comes to its end", f"{result.reason or 'no end mark'}\n{tail}\n{result.summary()}")
+    report.check(f"the kernel says nothing bad in {where}", "\n".join(result.splats[:25]))
+    return notes
