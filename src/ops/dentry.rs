@@ -47,7 +47,13 @@ impl dentry::Operations<NtfsRs> for IgnoringCase {
 
     fn compare(sb: &SuperBlock<NtfsRs>, cached: &[u8], wanted: &[u8]) -> bool {
         let data = sb.data();
-        cached == wanted || same(&data.options.charset, data.volume().upcase(), cached, wanted)
+        cached == wanted
+            || same(
+                &data.options.charset,
+                data.volume().upcase(),
+                cached,
+                wanted,
+            )
     }
 }
 

@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     fs::{
-        directory,
-        names,
+        directory, names,
         readdir::{
             Batch,
             Cookie,
@@ -268,7 +267,9 @@ fn entry_type(entry: &DirEntry<'_>) -> DirEntryType {
         }
         Some(tag) if tag == ReparseTag::WOF => DirEntryType::Regular,
         Some(_) => DirEntryType::Unknown,
-        None if entry.attributes.contains(FileAttributes::NTFS_DIRECTORY) => DirEntryType::Directory,
+        None if entry.attributes.contains(FileAttributes::NTFS_DIRECTORY) => {
+            DirEntryType::Directory
+        }
         None => DirEntryType::Regular,
     }
 }

@@ -41,9 +41,7 @@ pub(super) fn report(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
     match error {
         FsError::NotFound | FsError::Stale(_) | FsError::NotDirectory | FsError::NoMemory => {}
         FsError::Unsupported(_) => sb.warn(fmt!("{}", error)),
-        FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) => {
-            sb.error(fmt!("{}", error))
-        }
+        FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) => sb.error(fmt!("{}", error)),
     }
     error.into()
 }
@@ -62,11 +60,7 @@ pub(super) fn report_file(inode: &Inode<NtfsRs>, error: FsError) -> Error {
 }
 
 /// As [`report`], for a volume that cannot be mounted: whoever mounts it is told too.
-pub(super) fn report_new(
-    fc: &FsContext,
-    sb: &NewSuperBlock<'_, NtfsRs>,
-    error: FsError,
-) -> Error {
+pub(super) fn report_new(fc: &FsContext, sb: &NewSuperBlock<'_, NtfsRs>, error: FsError) -> Error {
     if !fc.is_silent() {
         sb.error(fmt!("cannot mount: {}", error));
     }

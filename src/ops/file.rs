@@ -26,8 +26,8 @@ use crate::{
     },
 };
 use kernel::{
-    iov::IovIterDest,
     ioctl::_IOR,
+    iov::IovIterDest,
     prelude::*,
     uaccess::{
         UserPtr,

@@ -163,7 +163,13 @@ fn timespec(time: NtTime) -> Timespec {
 
 /// The unnamed stream, if there is one that can be opened.
 pub(super) fn stream(inode: &Inode<NtfsRs>) -> Option<&Attribute> {
-    inode.data().file.data().ok().flatten().map(|stream| &**stream)
+    inode
+        .data()
+        .file
+        .data()
+        .ok()
+        .flatten()
+        .map(|stream| &**stream)
 }
 
 fn clusters_of(file: &File) -> Option<&Attribute> {

@@ -72,7 +72,11 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"showmeta", opt::SHOW_SYSTEM_FILES, Kind::Bool),
     Spec::new(c"show_sys_files", opt::SHOW_SYSTEM_FILES, Kind::Flag),
     Spec::new(c"show_sys_files", opt::SHOW_SYSTEM_FILES, Kind::Bool),
-    Spec::new(c"native_symlink", opt::NATIVE_SYMLINK, Kind::Enum(NATIVE_SYMLINK)),
+    Spec::new(
+        c"native_symlink",
+        opt::NATIVE_SYMLINK,
+        Kind::Enum(NATIVE_SYMLINK),
+    ),
     // These say how to write, or when to stop writing.
     Spec::new(c"errors", opt::FOR_WRITING, Kind::Enum(ERRORS)),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Flag),
@@ -136,10 +140,7 @@ impl Requested {
             (opt::DMASK, Value::U32(mask)) => self.dmask = Some(mode_mask(fc, "dmask", mask)?),
             (opt::IOCHARSET, Value::String(name)) => {
                 self.charset = Some(Charset::load(name).map_err(|_| {
-                    fc.invalf(fmt!(
-                        "character set '{}' is not known to this kernel",
-                        name
-                    ))
+                    fc.invalf(fmt!("character set '{}' is not known to this kernel", name))
                 })?)
             }
             (opt::NOCASE, value) => {
@@ -164,11 +165,9 @@ impl Requested {
                     NativeSymlink::Relative
                 })
             }
-            (opt::FOR_WRITING, _) => {
-                fc.warnf(fmt!(
-                    "an option concerns writing, and this mount is read-only"
-                ))
-            }
+            (opt::FOR_WRITING, _) => fc.warnf(fmt!(
+                "an option concerns writing, and this mount is read-only"
+            )),
             // Each option has one of the kinds of the table.
             _ => return Err(EINVAL),
         }
@@ -201,8 +200,14 @@ impl Requested {
         let fixed = [
             ("uid", self.uid.is_some_and(|uid| uid != options.uid)),
             ("gid", self.gid.is_some_and(|gid| gid != options.gid)),
-            ("fmask", self.fmask.is_some_and(|mask| mask != options.fmask)),
-            ("dmask", self.dmask.is_some_and(|mask| mask != options.dmask)),
+            (
+                "fmask",
+                self.fmask.is_some_and(|mask| mask != options.fmask),
+            ),
+            (
+                "dmask",
+                self.dmask.is_some_and(|mask| mask != options.dmask),
+            ),
             (
                 "iocharset",
                 self.charset

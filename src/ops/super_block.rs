@@ -123,7 +123,9 @@ impl super_block::Operations for NtfsRs {
             // New files can use free records, and whatever free clusters could become records.
             Ok(counts) => {
                 let bytes = free.saturating_mul(u64::from(geometry.cluster_size().bytes()));
-                let possible = bytes.checked_shr(geometry.record_size().shift()).unwrap_or(0);
+                let possible = bytes
+                    .checked_shr(geometry.record_size().shift())
+                    .unwrap_or(0);
                 let free = counts.free.saturating_add(possible);
                 let used = counts.total.saturating_sub(counts.free);
                 out.set_files(used.saturating_add(free), free);

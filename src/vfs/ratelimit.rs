@@ -38,6 +38,6 @@ impl Ratelimit {
     /// Whether one more message is within the limit (`___ratelimit`). Never sleeps.
     pub(crate) fn allows(&self) -> bool {
         // SAFETY: By the type invariant; the name is for the kernel's line about what was held back.
-        unsafe { bindings::___ratelimit(self.state.get(), c"ntfs_rs".as_ptr().cast()) != 0 }
+        unsafe { bindings::___ratelimit(self.state.get(), c"ntfs_rs".as_char_ptr()) != 0 }
     }
 }
