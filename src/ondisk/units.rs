@@ -160,8 +160,9 @@ pub mod system_record {
     pub const UPCASE: RecordNumber = RecordNumber::new(10);
     /// `$Extend`, the directory of further system files (since NTFS 3.0).
     pub const EXTEND: RecordNumber = RecordNumber::new(11);
-    /// The first record that is not set aside for the system.
-    pub const FIRST_USER: RecordNumber = RecordNumber::new(24);
+    /// The first record that a file of a user can have: 12 to 15 are set aside, and formatting leaves 16
+    /// to 23 free, where chkdsk puts `found.000`.
+    pub const FIRST_USER: RecordNumber = RecordNumber::new(16);
 }
 
 /// A reference to an MFT record: which one, and which use of it is meant.
