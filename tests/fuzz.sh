@@ -51,7 +51,7 @@ build() {
 		-Cllvm-args=-sanitizer-coverage-trace-compares
 	)
 	# With --target the flags do not reach build scripts, which could not be linked with them.
-	RUSTFLAGS="${flags[*]}" cargo build --release --locked --target "$triple" \
+	RUSTFLAGS="${flags[*]}" cargo build --release --target "$triple" \
 		--target-dir "$cache/target/fuzz" --manifest-path "$top/tests/fuzz/Cargo.toml"
 }
 

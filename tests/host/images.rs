@@ -9,6 +9,7 @@ mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::Write as _,
     fs,
     path::Path,
     sync::{
@@ -66,10 +67,12 @@ impl Report {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        // A `String` takes everything.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn read_all<D: Device>(volume: &Volume<D>, stream: &Attribute) -> Result<Vec<u8>, Error> {

@@ -36,9 +36,9 @@ def cargo(context: Context) -> None:
     os.environ.setdefault("CARGO_TERM_COLOR", "never")
     done = context.command("cargo-fmt", "cargo", "fmt", "--all", "--check")
     report.check("the Rust sources are formatted", tail_of(done.stdout) if done.returncode else "")
-    done = context.command("cargo-clippy", "cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings")
+    done = context.command("cargo-clippy", "cargo", "clippy", "--all-targets", "--", "-D", "warnings")
     report.check("clippy has nothing to say on the host", tail_of(done.stdout) if done.returncode else "")
-    done = context.command("cargo-test", "cargo", "test", "--locked", "--no-fail-fast")
+    done = context.command("cargo-test", "cargo", "test", "--no-fail-fast")
     results = [tuple(map(int, found.groups())) for found in RESULT.finditer(done.stdout)]
     passed, failed, ignored = (sum(column) for column in zip(*results, strict=True)) if results else (0, 0, 0)
     report.count(passed, 0, ignored)
