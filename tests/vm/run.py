@@ -50,10 +50,11 @@ def main() -> int:
         return report.run(lambda: module.run(dataclasses.replace(base, report=report)))
 
     alone = [name for name in ("module", *ALONE) if name in chosen or (name == "module" and base.ours and not base.built)]
-    for name in alone:
-        total.add(group(name))
-    if "module" in alone and total.failed:
-        print("the module does not build: no group that needs it is run", flush=True)
+    tallies = {name: group(name) for name in alone}
+    for tally in tallies.values():
+        total.add(tally)
+    if "module" in tallies and tallies["module"].failed:
+        print("the module does not build: no group with a guest is run", flush=True)
     else:
         # A guest is busy on one processor most of the time.
         with ThreadPoolExecutor(arguments.jobs) as pool:

@@ -8,4 +8,4 @@ from machine import run_job
 
 
 def run(context: Context) -> None:
-    run_job(context, "kunit", {"bare": True}, kernel="debug", timeout=600)
+    run_job(context, "kunit", {"bare": True}, kernel="debug", timeout=600, append="kunit.enable=1 kunit.autorun=1")

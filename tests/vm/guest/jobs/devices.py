@@ -22,7 +22,8 @@ ERRORS = {errno.EIO, errno.ENOENT, errno.ENXIO, errno.ENODATA, errno.EOPNOTSUPP,
 
 
 def dmsetup(*words: str) -> None:
-    volume.run("dmsetup", *words)
+    """dmsetup(8) where there is no udev: it makes the node itself."""
+    volume.run("dmsetup", *words, env=dict(os.environ, DM_DISABLE_UDEV="1"))
 
 
 @contextlib.contextmanager
@@ -34,7 +35,7 @@ def mapped(name: str, device: str, table: str) -> Iterator[str]:
         yield f"/dev/mapper/{name}"
     finally:
         # The mount may have been told to let go only a moment ago.
-        volume.run("dmsetup", "remove", "--retry", name)
+        dmsetup("remove", "--retry", name)
 
 
 def switch(name: str, device: str, table: str) -> None:
@@ -180,28 +181,29 @@ def allocations(report: Report, fstype: str, device: str) -> None:
 
                 def failing(tick, interval=interval) -> list:
                     knob("interval", str(interval))
-                    with open("/proc/self/make-it-fail", "w") as file:
-                        file.write("1")
+                    # Opened before, since to open is to allocate.
+                    switch_fd = os.open("/proc/self/make-it-fail", os.O_WRONLY)
                     try:
+                        os.write(switch_fd, b"1")
                         syscalls.mount(device, "/mnt/device", fstype, syscalls.MS_RDONLY)
                     except OSError as error:
                         return [error.errno]
                     finally:
-                        with open("/proc/self/make-it-fail", "w") as file:
-                            file.write("0")
+                        os.write(switch_fd, b"0")
                     try:
-                        with open("/proc/self/make-it-fail", "w") as file:
-                            file.write("1")
+                        os.write(switch_fd, b"1")
                         with contextlib.suppress(OSError, MemoryError):
                             prod.prod("/mnt/device", tick)
                     finally:
-                        with open("/proc/self/make-it-fail", "w") as file:
-                            file.write("0")
+                        os.write(switch_fd, b"0")
                         volume.unmount("/mnt/device")
                     return [0]
 
                 outcome = watch.watched(failing)
                 assert not outcome.stuck, outcome.stuck
+                if os.path.ismount("/mnt/device"):
+                    # The child itself fell over an allocation of its own.
+                    volume.unmount("/mnt/device")
                 if outcome.value:
                     seen.add(outcome.value[0])
                     assert outcome.value[0] in (0, errno.ENOMEM, errno.EIO, errno.EINVAL), errno.errorcode.get(outcome.value[0])

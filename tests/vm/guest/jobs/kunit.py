@@ -25,6 +25,7 @@ def run(report: Report, plan: dict) -> None:
     lines = log.new()
     suites = sorted(set(os.listdir(RESULTS)) - before)
     report.check("the module has KUnit suites", [] if suites else ["/sys/kernel/debug/kunit has none"])
+    tests = 0
     for suite in suites:
         with open(f"{RESULTS}/{suite}/results") as file:
             text = file.read()
@@ -33,6 +34,7 @@ def run(report: Report, plan: dict) -> None:
             if not found:
                 continue
             name = f"{suite}: {found[2]}"
+            tests += 1
             if found[3]:
                 report.skipped(name, found[3])
             elif found[1]:
@@ -40,6 +42,7 @@ def run(report: Report, plan: dict) -> None:
                 report.failed(name, text[max(where - 900, 0) : where])
             else:
                 report.passed(name)
+    report.check("the tests of the suites were run", [] if tests > len(suites) else [f"{tests} results in {len(suites)} suites"])
     report.check("no splat while they ran", kmsg.splats(lines))
     with report.case("the module unloads"):
         subprocess.run(["rmmod", "ntfs_rs"], check=True)

@@ -89,7 +89,7 @@ class Arena:
         self.image = f"/tmp/base-{number}.img"
         base(self.image, sector, cluster, mebibytes)
         self.mutator = Mutator(RawVolume(self.image))
-        self.device = volume.run("losetup", "-f", "--show", "-r", "-b", str(sector), self.image).strip()
+        self.device = volume.attach(self.image, sector)
         self.name = f"sector {sector}, cluster {cluster}"
 
 
