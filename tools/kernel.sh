@@ -160,10 +160,11 @@ boot_files() {
 
 # make_kernel NAME [FUNCTION TITLE]...
 make_kernel() {
-	local name=$1 inputs
+	local name=$1 config=$tools/$1.config inputs
 	shift
-	inputs=$(hash_of "$(cat "$packages/release")" "$(declare -f "$name"_{build,image} boot_files)" \
-		"$tools/$name.config")
+	# The stock kernel has none; where the checkout is does not matter.
+	[ -f "$config" ] || config=stock
+	inputs=$(hash_of "$(cat "$packages/release")" "$(declare -f "$name"_{build,image} boot_files)" "$config")
 	! fresh "kernel-$name" "$inputs" || return 0
 	lock "kernel-$name"
 	! fresh "kernel-$name" "$inputs" || return 0
