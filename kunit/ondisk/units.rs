@@ -46,6 +46,13 @@ mod tests {
     }
 
     #[test]
+    fn records_from_16_on_can_be_files_of_users() {
+        // chkdsk makes found.000 there.
+        assert_eq!(system_record::FIRST_USER.get(), 16);
+        assert!(system_record::EXTEND < system_record::FIRST_USER);
+    }
+
+    #[test]
     fn only_powers_of_two_within_the_limits_are_sizes() {
         for bytes in [0, 1, 3, 128, 500, 4_194_304, u32::MAX] {
             assert_eq!(ClusterSize::new(bytes), None);

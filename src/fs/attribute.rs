@@ -405,7 +405,7 @@ impl Wanted<'_> {
     {
         let record = store.record(piece.record.number, self.role(piece))?;
         let mapped = record.map(store)?;
-        look(&self.find(&mapped.expect(piece.record)?, piece)?)
+        look(&self.find(&mapped.record_as(piece.record)?, piece)?)
     }
 
     /// [`Wanted::with_piece`] where several attributes have the same type and name, as
@@ -422,7 +422,7 @@ impl Wanted<'_> {
     {
         let record = store.record(piece.record.number, self.role(piece))?;
         let mapped = record.map(store)?;
-        let record = mapped.expect(piece.record)?;
+        let record = mapped.record_as(piece.record)?;
         self.check_owner(&record, piece)?;
         let attribute = record
             .attributes()

@@ -101,7 +101,7 @@ impl Catalog {
     pub fn load<D: Device>(store: &Store<D>, owner: MftReference) -> Result<Self> {
         let record = store.record(owner.number, Role::Base)?;
         let mapped = record.map(store)?;
-        let base = mapped.expect(owner)?;
+        let base = mapped.record_as(owner)?;
         let header = *base.header();
         if header.base.is_some_and(|of| of.number != owner.number) {
             return Err(Error::Stale(owner));

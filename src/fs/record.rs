@@ -79,7 +79,7 @@ impl MappedRecord<'_> {
     /// The record, decoded, if it still is the use of it that `reference` means.
     ///
     /// A sequence number of 0 stands for any. Otherwise [`Error::Stale`].
-    pub fn expect(&self, reference: MftReference) -> Result<FileRecord<'_>> {
+    pub fn record_as(&self, reference: MftReference) -> Result<FileRecord<'_>> {
         let record = self.record()?;
         let header = record.header();
         let wanted = reference.sequence.get();

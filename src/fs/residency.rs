@@ -112,7 +112,7 @@ impl ResidentView<'_> {
     /// Lets `look` have the value. Do not touch user memory in it: the record is locked.
     pub fn with_value<R>(&self, look: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let piece = self.attribute.first_piece().ok_or(Error::NotFound)?;
-        let record = self.record.expect(piece.record)?;
+        let record = self.record.record_as(piece.record)?;
         match self.attribute.wanted().find(&record, piece)?.form {
             RecordForm::Resident { value, .. } => Ok(look(value)),
             // The lock was held since the second look.
@@ -146,7 +146,7 @@ impl Attribute {
     ) -> Result<Mapped<'a>> {
         let piece = self.first_piece().ok_or(Error::NotFound)?;
         let mapped = holder.map(store)?;
-        let record = mapped.expect(piece.record)?;
+        let record = mapped.record_as(piece.record)?;
         let form = self.wanted().find(&record, piece)?.form;
         Ok(match form {
             RecordForm::Resident { .. } => Mapped::Resident(ResidentView {
