@@ -38,6 +38,7 @@ use crate::{
         kstat::Kstat, //
     },
 };
+use core::mem::replace;
 use kernel::{
     prelude::*,
     sync::aref::ARef,
@@ -115,6 +116,8 @@ pub(super) struct Cursor {
     next: usize,
     /// Whether the user was told that entries are missing.
     told_damage: bool,
+    /// Whether an entry was left out for its name.
+    has_unusable: bool,
     /// Room for one name.
     name: KBox<[u8; MAX_BYTES]>,
 }
@@ -132,6 +135,7 @@ impl Cursor {
             batch: Batch::new(),
             next: 0,
             told_damage: false,
+            has_unusable: false,
             name: KBox::new([0; MAX_BYTES], GFP_KERNEL)?,
         })
     }
@@ -147,6 +151,7 @@ impl Cursor {
         self.batch = Batch::new();
         self.next = 0;
         self.told_damage = false;
+        self.has_unusable = false;
         self.pos = pos;
         Ok(())
     }
@@ -163,14 +168,16 @@ impl Cursor {
             .map_err(|error| report(dir.super_block(), error))
     }
 
-    /// What is missing from the listing, once.
+    /// That something is missing from the listing, once.
     fn tell_damage(&mut self, dir: &Inode) -> Result {
+        if replace(&mut self.told_damage, true) {
+            return Ok(());
+        }
         match self.walk.damage() {
-            Some(damage) if !self.told_damage => {
-                self.told_damage = true;
-                Err(report(dir.super_block(), damage))
-            }
-            _ => Ok(()),
+            Some(damage) => Err(report(dir.super_block(), damage)),
+            // The line in the log was written when it was left out.
+            None if self.has_unusable => Err(EUCLEAN),
+            None => Ok(()),
         }
     }
 }
@@ -187,6 +194,7 @@ impl vfs::file::DirOperations<NtfsRs> for Directory {
         cursor: &mut Cursor,
         ctx: &mut DirContext<'_, NtfsRs>,
     ) -> Result {
+        let begun = ctx.pos();
         if !ctx.emit_dots() {
             return Ok(());
         }
@@ -201,15 +209,18 @@ impl vfs::file::DirOperations<NtfsRs> for Directory {
         if pos != cursor.pos {
             cursor.seek(dir, pos)?;
         }
-        let mut emitted = false;
+        // An error after entries of the same call would be lost: the next call gives it.
+        let mut emitted = pos != begun;
         while cursor.has_next(dir)? {
             if let Some(entry) = cursor.batch.get(cursor.next) {
                 ctx.set_pos(entry.cookie.get());
                 cursor.pos = entry.cookie.get();
-                if !emit(dir, &entry, &mut cursor.name, ctx) {
-                    return Ok(());
+                match emit(dir, &entry, &mut cursor.name, ctx) {
+                    Emitted::NoRoom => return Ok(()),
+                    Emitted::Given => emitted = true,
+                    Emitted::Hidden => {}
+                    Emitted::Unusable => cursor.has_unusable = true,
                 }
-                emitted = true;
             }
             cursor.next = cursor.next.saturating_add(1);
         }
@@ -226,30 +237,45 @@ impl vfs::file::DirOperations<NtfsRs> for Directory {
     }
 }
 
-/// Gives one entry to the reader, unless it is not for its eyes; `false` if there is no more room.
+/// What became of an entry.
+enum Emitted {
+    /// The reader has it.
+    Given,
+    /// The reader has no more room; the entry comes first next time.
+    NoRoom,
+    /// It is not for the reader's eyes.
+    Hidden,
+    /// It has a name that no file can have in Linux.
+    Unusable,
+}
+
+/// Gives one entry to the reader, if it should have it.
 fn emit(
     dir: &Inode,
     entry: &DirEntry<'_>,
     buffer: &mut [u8; MAX_BYTES],
     ctx: &mut DirContext<'_, NtfsRs>,
-) -> bool {
+) -> Emitted {
     let sb = dir.super_block();
     let data = sb.data();
     let number = entry.reference.number;
     // The root lists itself.
     let is_system = number < system_record::FIRST_USER;
     if number == system_record::ROOT || (is_system && !data.options.show_system_files()) {
-        return true;
+        return Emitted::Hidden;
     }
     match data.options.charset.to_bytes(entry.name, buffer) {
-        Ok(name) if is_usable(name) => ctx.emit(name, number.get(), entry_type(entry)),
+        Ok(name) if is_usable(name) => match ctx.emit(name, number.get(), entry_type(entry)) {
+            true => Emitted::Given,
+            false => Emitted::NoRoom,
+        },
         _ => {
             sb.error(fmt!(
                 "the name of record {} in directory {} cannot be used and is left out",
                 number.get(),
                 dir.ino()
             ));
-            true
+            Emitted::Unusable
         }
     }
 }
