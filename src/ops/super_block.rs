@@ -178,12 +178,22 @@ pub(super) fn fill<'a>(
         io_size: cluster.max(u32::try_from(PAGE_SIZE)?),
     });
     let sb = sb.set_data(KBox::try_pin_init(data, GFP_KERNEL)?);
-    let root = inode::get(
-        &sb,
-        MftReference {
-            number: system_record::ROOT,
-            sequence: SequenceNumber::ZERO,
-        },
-    )?;
-    sb.set_root(root)
+    let root = MftReference {
+        number: system_record::ROOT,
+        sequence: SequenceNumber::ZERO,
+    };
+    match inode::get(&sb, root) {
+        Ok(root) => sb.set_root(root),
+        // What is a stale reference elsewhere is no volume here.
+        Err(ESTALE) => {
+            sb.error(fmt!(
+                "the record of the root directory is free, or part of another file"
+            ));
+            fc.errorf(fmt!(
+                "the record of the root directory is free, or part of another file"
+            ));
+            Err(EUCLEAN)
+        }
+        Err(error) => Err(error),
+    }
 }
