@@ -29,7 +29,7 @@ same() {
 		mkdir -p "$root$(dirname "$1")"
 		[ -e "$root$1" ] || : >"$root$1"
 	fi
-	mount --bind -o "${2:-rw}" "$1" "$root$1"
+	mount --rbind -o "${2:-rw}" "$1" "$root$1"
 }
 
 if [ "${1-}" = --host ]; then

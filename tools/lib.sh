@@ -95,8 +95,11 @@ tick() {
 
 # why LOG: the cause of a failure in a few words.
 why() {
-	if grep -qs 'No space left on device' "$1"; then
-		printf 'the disk is full (%s MiB left in %s)' "$(df --output=avail -m "$cache" | tail -n 1 | tr -d ' ')" "$cache"
+	local free
+	free=$(df --output=avail -m "$cache" | tail -n 1 | tr -d ' ')
+	# Not every program that fails for lack of space says so.
+	if [ "$free" -lt 20 ] || grep -qs 'No space left on device' "$1"; then
+		printf 'the disk is full (%s MiB left in %s)' "$free" "$cache"
 	elif grep -qsE 'Could not resolve|Temporary failure|Unable to connect|Could not connect|Connection (refused|timed out|failed)|Network is unreachable|unable to resolve|Failed getting release file' "$1"; then
 		printf 'the network or the package mirror cannot be reached'
 	else

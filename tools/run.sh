@@ -26,7 +26,7 @@ check_image() {
 	path=/host$(realpath "$IMAGE")
 	sector=512
 	if [ -b "$IMAGE" ]; then
-		sector=$(blockdev --getss "$IMAGE") || die "IMAGE=$IMAGE cannot be opened"
+		sector=$(blockdev --getss "$IMAGE" 2>/dev/null) || die "IMAGE=$IMAGE cannot be opened"
 		mounted=$(lsblk -rno MOUNTPOINTS "$IMAGE" | grep -m 1 / || true)
 		[ "${RW-}" != 1 ] || [ -z "$mounted" ] ||
 			die "IMAGE=$IMAGE is in use at $mounted: unmount it, or leave out RW=1"
