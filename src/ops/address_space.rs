@@ -3,7 +3,7 @@
 //! Filling the page cache: `read_folio` and `readahead`.
 //!
 //! A value in clusters goes through iomap. One in its MFT record, which may leave it while we are
-//! here, is copied by `fs::data`, which looks a second time with the record locked (DESIGN of
+//! here, is copied by `fs::data`, which looks a second time with the record locked (see
 //! `fs::residency`). So is the value of a volume whose clusters are smaller than what the device
 //! transfers.
 //!
