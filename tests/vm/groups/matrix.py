@@ -38,7 +38,7 @@ def specs(campaign: bool) -> list[dict[str, object]]:
         spec("mkntfs", 512, 512, 1 * GI if campaign else 200 * MI, full),
         spec("mkntfs", 512, 4096, 16 * MI, 0, fragment=True),
         spec("mkntfs", 512, 512, 6 * MI, 0, fragment=True),
-        spec("mkntfs", 512, 4096, 128 * MI, 0, huge=200_000 if campaign else 5_000),
+        spec("mkntfs", 512, 4096, 1 * GI if campaign else 128 * MI, 0, huge=200_000 if campaign else 5_000),
     ]
     clusters = [512 << shift for shift in range(13)]
     chosen += [spec("mkntfs", 512, cluster, size_for(cluster), small) for cluster in clusters if cluster not in (512, 4096)]
