@@ -54,7 +54,7 @@ stock | debug | "$cache"/kernel/*/build)
 	kdir=$cache/kernel/$name/build
 	if ! in_sdk; then
 		"$tools/kernel.sh" "$name"
-		exec "$tools/sdk.sh" enter "$tools/module.sh" "$name"
+		exec "$tools/sdk.sh" enter env ${OUT:+OUT="$OUT"} "$tools/module.sh" "$name"
 	fi
 	rustc=/usr/bin/rustc
 	;;
