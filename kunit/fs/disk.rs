@@ -64,7 +64,9 @@ pub(crate) struct Disk {
     bytes: Mutex<KVVec<u8>>,
     /// How often it was read.
     pub(crate) reads: Atomic<u32>,
-    /// Whether every read fails.
+    /// How often it was written.
+    pub(crate) writes: Atomic<u32>,
+    /// Whether every read and every write fails.
     pub(crate) broken: Atomic<bool>,
 }
 
@@ -91,6 +93,27 @@ impl Device for Ram {
         put(buf, 0, from.ok_or(EIO)?);
         Ok(())
     }
+
+    fn write(&self, at: ByteOffset, buf: &[u8]) -> Result {
+        self.0.writes.add(1, Relaxed);
+        if self.0.broken.load(Relaxed) {
+            return Err(EIO);
+        }
+        let start = usize::try_from(at.get()).map_err(|_| EIO)?;
+        let mut bytes = self.0.bytes.lock();
+        let to = bytes
+            .get_mut(start..)
+            .and_then(|rest| rest.get_mut(..buf.len()));
+        put(to.ok_or(EIO)?, 0, buf);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result {
+        match self.0.broken.load(Relaxed) {
+            true => Err(EIO),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Makes an error of the filesystem one that a test may return.
@@ -109,6 +132,7 @@ impl Disk {
             pin_init!(Self {
                 bytes <- new_mutex!(bytes),
                 reads: Atomic::new(0),
+                writes: Atomic::new(0),
                 broken: Atomic::new(false),
             }),
             GFP_KERNEL,

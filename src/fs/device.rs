@@ -7,7 +7,7 @@ use crate::ondisk::units::{
     ByteOffset, //
 };
 
-/// A readable block device, or what stands for one in a test.
+/// A block device, or what stands for one in a test.
 pub trait Device: Send + Sync {
     /// Bytes on the device.
     fn size(&self) -> ByteCount;
@@ -20,4 +20,14 @@ pub trait Device: Send + Sync {
     /// Any offset and any length; an implementor whose device wants aligned transfers reads around
     /// them. May sleep. A range that reaches beyond the device is an error.
     fn read(&self, at: ByteOffset, buf: &mut [u8]) -> kernel::error::Result;
+
+    /// Writes `buf` to `at`; after an error any part of it may be there.
+    ///
+    /// Any offset and any length, as for [`Device::read`]; an implementor whose device wants aligned
+    /// transfers reads what is around them first, and keeps two such writes to one block apart. May
+    /// sleep. What was written is durable after the next [`Device::flush`].
+    fn write(&self, at: ByteOffset, buf: &[u8]) -> kernel::error::Result;
+
+    /// Makes durable all that was written. May sleep.
+    fn flush(&self) -> kernel::error::Result;
 }

@@ -28,6 +28,14 @@ impl Device for BlockDevice {
     fn read(&self, at: ByteOffset, buf: &mut [u8]) -> Result {
         self.read(at.get(), buf)
     }
+
+    fn write(&self, at: ByteOffset, buf: &[u8]) -> Result {
+        self.write(at.get(), buf)
+    }
+
+    fn flush(&self) -> Result {
+        self.flush()
+    }
 }
 
 impl shrinker::Operations for Volume {

@@ -148,7 +148,7 @@ pub(super) fn fill<'a>(
     mut sb: NewSuperBlock<'a, NtfsRs>,
     options: Options,
 ) -> Result<Mounted<'a, NtfsRs>> {
-    let device = sb.block_device();
+    let device = sb.block_device()?;
     let device_block = device.logical_block_size();
     let volume = Volume::open(device).map_err(|error| report_new(fc, &sb, error))?;
     for notice in volume.notices() {

@@ -57,7 +57,7 @@ impl<'a, T: Operations> NewSuperBlock<'a, T> {
     }
 
     /// The device, open for as long as the result lives.
-    pub(crate) fn block_device(&self) -> BlockDevice {
+    pub(crate) fn block_device(&self) -> Result<BlockDevice> {
         // SAFETY: `get_tree_bdev` opened it.
         unsafe { BlockDevice::of_super_block(self.sb) }
     }

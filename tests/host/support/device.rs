@@ -9,7 +9,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use kernel::error::{code::EIO, Result};
+use kernel::error::{
+    code::{EIO, EROFS},
+    Result,
+};
 use ntfs_rs::{
     fs::device::Device,
     ondisk::units::{ByteCount, ByteOffset},
@@ -57,6 +60,14 @@ impl Device for FileDevice {
             .read_exact_at(buf, self.start + at.get())
             .map_err(|_| EIO)
     }
+
+    fn write(&self, _at: ByteOffset, _buf: &[u8]) -> Result {
+        Err(EROFS)
+    }
+
+    fn flush(&self) -> Result {
+        Ok(())
+    }
 }
 
 /// A device of bytes in memory.
@@ -75,6 +86,14 @@ impl Device for MemoryDevice {
         let start = usize::try_from(at.get()).map_err(|_| EIO)?;
         let end = start.checked_add(buf.len()).ok_or(EIO)?;
         buf.copy_from_slice(self.0.get(start..end).ok_or(EIO)?);
+        Ok(())
+    }
+
+    fn write(&self, _at: ByteOffset, _buf: &[u8]) -> Result {
+        Err(EROFS)
+    }
+
+    fn flush(&self) -> Result {
         Ok(())
     }
 }
@@ -112,6 +131,14 @@ impl Device for PatchedDevice {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn write(&self, _at: ByteOffset, _buf: &[u8]) -> Result {
+        Err(EROFS)
+    }
+
+    fn flush(&self) -> Result {
         Ok(())
     }
 }
