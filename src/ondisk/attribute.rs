@@ -198,24 +198,24 @@ pub struct Attribute<'a> {
 }
 
 /// Offsets of the fields, in bytes from the start of the attribute record.
-mod field {
-    pub(super) const LENGTH: usize = 0x04;
-    pub(super) const NON_RESIDENT: usize = 0x08;
-    pub(super) const NAME_LENGTH: usize = 0x09;
-    pub(super) const NAME_OFFSET: usize = 0x0a;
-    pub(super) const FLAGS: usize = 0x0c;
-    pub(super) const ID: usize = 0x0e;
-    pub(super) const VALUE_LENGTH: usize = 0x10;
-    pub(super) const VALUE_OFFSET: usize = 0x14;
-    pub(super) const RESIDENT_FLAGS: usize = 0x16;
-    pub(super) const LOWEST_VCN: usize = 0x10;
-    pub(super) const HIGHEST_VCN: usize = 0x18;
-    pub(super) const MAPPING_PAIRS_OFFSET: usize = 0x20;
-    pub(super) const COMPRESSION_UNIT: usize = 0x22;
-    pub(super) const ALLOCATED_SIZE: usize = 0x28;
-    pub(super) const DATA_SIZE: usize = 0x30;
-    pub(super) const INITIALIZED_SIZE: usize = 0x38;
-    pub(super) const COMPRESSED_SIZE: usize = 0x40;
+pub(super) mod field {
+    pub(in crate::ondisk) const LENGTH: usize = 0x04;
+    pub(in crate::ondisk) const NON_RESIDENT: usize = 0x08;
+    pub(in crate::ondisk) const NAME_LENGTH: usize = 0x09;
+    pub(in crate::ondisk) const NAME_OFFSET: usize = 0x0a;
+    pub(in crate::ondisk) const FLAGS: usize = 0x0c;
+    pub(in crate::ondisk) const ID: usize = 0x0e;
+    pub(in crate::ondisk) const VALUE_LENGTH: usize = 0x10;
+    pub(in crate::ondisk) const VALUE_OFFSET: usize = 0x14;
+    pub(in crate::ondisk) const RESIDENT_FLAGS: usize = 0x16;
+    pub(in crate::ondisk) const LOWEST_VCN: usize = 0x10;
+    pub(in crate::ondisk) const HIGHEST_VCN: usize = 0x18;
+    pub(in crate::ondisk) const MAPPING_PAIRS_OFFSET: usize = 0x20;
+    pub(in crate::ondisk) const COMPRESSION_UNIT: usize = 0x22;
+    pub(in crate::ondisk) const ALLOCATED_SIZE: usize = 0x28;
+    pub(in crate::ondisk) const DATA_SIZE: usize = 0x30;
+    pub(in crate::ondisk) const INITIALIZED_SIZE: usize = 0x38;
+    pub(in crate::ondisk) const COMPRESSED_SIZE: usize = 0x40;
 }
 
 /// Bytes of the smallest attribute record that can hold a value.
@@ -282,6 +282,19 @@ impl Outline {
 }
 
 impl<'a> Attribute<'a> {
+    /// Decodes an attribute record that is not part of a FILE record (yet); `body` is the whole of it.
+    pub fn parse_alone(body: &'a [u8]) -> Result<Self> {
+        match Outline::parse(body, 0)? {
+            Some(outline) if outline.length == body.len() => Self::parse(body, outline),
+            _ => Err(Malformed::truncated(
+                "attribute record of another length",
+                field::LENGTH,
+                body.len(),
+                MIN_RESIDENT_LENGTH,
+            )),
+        }
+    }
+
     /// Decodes the attribute record at `outline` of the FILE record `record`.
     pub(super) fn parse(record: &'a [u8], outline: Outline) -> Result<Self> {
         let body = bytes::slice_at(record, outline.offset, outline.length).unwrap_or(&[]);

@@ -36,6 +36,9 @@ mod field {
     pub(super) const NAME: usize = 0x42;
 }
 
+/// Where the part begins that changes with the file: times, sizes, attributes.
+pub(super) const TIMES: usize = field::TIMES;
+
 /// Which rules a name keeps, and whether it stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Namespace {

@@ -25,34 +25,37 @@ use super::{
 };
 
 /// Offsets within the value of `$INDEX_ROOT`.
-mod root_field {
+pub(super) mod root_field {
     pub(super) const INDEXED_TYPE: usize = 0x00;
     pub(super) const COLLATION: usize = 0x04;
     pub(super) const BLOCK_SIZE: usize = 0x08;
-    pub(super) const NODE: usize = 0x10;
+    pub(in crate::ondisk) const NODE: usize = 0x10;
 }
 
 /// Offsets within an INDX block.
-mod block_field {
-    pub(super) const LSN: usize = 0x08;
-    pub(super) const VCN: usize = 0x10;
-    pub(super) const NODE: usize = 0x18;
+pub(super) mod block_field {
+    pub(in crate::ondisk) const LSN: usize = 0x08;
+    pub(in crate::ondisk) const VCN: usize = 0x10;
+    pub(in crate::ondisk) const NODE: usize = 0x18;
 }
 
 /// Offsets within the header of a node, which stands before its entries.
-mod node_field {
-    pub(super) const ENTRIES_OFFSET: usize = 0x00;
-    pub(super) const ENTRIES_END: usize = 0x04;
-    pub(super) const LENGTH: usize = 0x10;
+pub(super) mod node_field {
+    pub(in crate::ondisk) const ENTRIES_OFFSET: usize = 0x00;
+    pub(in crate::ondisk) const ENTRIES_END: usize = 0x04;
+    pub(in crate::ondisk) const ALLOCATED: usize = 0x08;
+    pub(in crate::ondisk) const LENGTH: usize = 0x10;
 }
 
 /// Offsets within an entry.
-mod entry_field {
-    pub(super) const REFERENCE: usize = 0x00;
-    pub(super) const LENGTH: usize = 0x08;
-    pub(super) const KEY_LENGTH: usize = 0x0a;
-    pub(super) const FLAGS: usize = 0x0c;
-    pub(super) const KEY: usize = 0x10;
+pub(super) mod entry_field {
+    pub(in crate::ondisk) const REFERENCE: usize = 0x00;
+    /// In views instead of the reference.
+    pub(in crate::ondisk) const DATA_OFFSET: usize = 0x00;
+    pub(in crate::ondisk) const LENGTH: usize = 0x08;
+    pub(in crate::ondisk) const KEY_LENGTH: usize = 0x0a;
+    pub(in crate::ondisk) const FLAGS: usize = 0x0c;
+    pub(in crate::ondisk) const KEY: usize = 0x10;
 }
 
 const ENTRY_HAS_SUB_NODE: u16 = 0x1;
@@ -267,6 +270,14 @@ pub struct IndexEntries<'a> {
 }
 
 impl<'a> IndexEntries<'a> {
+    /// The entries in `bytes`, which are not part of a node (yet).
+    pub(in crate::ondisk) fn loose(bytes: &'a [u8]) -> Self {
+        Self {
+            used: bytes,
+            next: Some(0),
+        }
+    }
+
     /// Finds out how many bytes the entry at `offset` has.
     fn measure(&self, offset: usize) -> Result<&'a [u8]> {
         let rest = self.used.get(offset..).unwrap_or(&[]);

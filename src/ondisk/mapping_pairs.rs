@@ -177,6 +177,39 @@ fn signed_at(buffer: &[u8], at: usize, size: usize) -> Option<i64> {
     Some(i64::from_le_bytes(whole))
 }
 
+/// How many clusters and holes the runs of `pairs` have together, up to their end.
+///
+/// For pairs that do not lie side by side in one buffer. Only lengths are looked at; where the runs
+/// are on the volume is checked by [`decode`], when they are used.
+pub fn total(pairs: impl IntoIterator<Item = u8>) -> Result<ClusterCount> {
+    let mut rest = pairs.into_iter();
+    let mut total = ClusterCount::ZERO;
+    let bad = |what, sizes| Malformed::new(what, 0, u64::from(sizes), 8);
+    while let Some(sizes) = rest.next().filter(|sizes| *sizes != 0) {
+        let length_size = usize::from(sizes & 0x0f);
+        let lcn_size = usize::from(sizes >> 4);
+        let mut stored = [0; 8];
+        for at in 0..length_size {
+            let byte = rest
+                .next()
+                .ok_or_else(|| bad("length of a run cut off", sizes))?;
+            bytes::put_at(&mut stored, at, &[byte])
+                .ok_or_else(|| bad("length of a run too long", sizes))?;
+        }
+        for _ in 0..lcn_size {
+            if lcn_size > stored.len() || rest.next().is_none() {
+                return Err(bad("place of a run cut off or too long", sizes));
+            }
+        }
+        total = signed_at(&stored, 0, length_size)
+            .and_then(|length| u64::try_from(length).ok())
+            .filter(|length| *length != 0)
+            .and_then(|length| total.checked_add(ClusterCount::new(length)))
+            .ok_or_else(|| bad("run without clusters", sizes))?;
+    }
+    Ok(total)
+}
+
 /// Encodes `runs` into `out`, with the zero byte at the end, and says how many bytes that took.
 ///
 /// Every number gets as few bytes as hold it with its sign, as Windows writes it. `None` where

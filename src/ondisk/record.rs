@@ -27,18 +27,18 @@ use super::{
 };
 
 /// Offsets of the fields, in bytes from the start of the record.
-mod field {
-    pub(super) const USA_OFFSET: usize = 0x04;
-    pub(super) const LSN: usize = 0x08;
-    pub(super) const SEQUENCE: usize = 0x10;
-    pub(super) const LINK_COUNT: usize = 0x12;
-    pub(super) const ATTRIBUTES_OFFSET: usize = 0x14;
-    pub(super) const FLAGS: usize = 0x16;
-    pub(super) const BYTES_IN_USE: usize = 0x18;
-    pub(super) const BYTES_ALLOCATED: usize = 0x1c;
-    pub(super) const BASE_RECORD: usize = 0x20;
-    pub(super) const NEXT_ATTRIBUTE_ID: usize = 0x28;
-    pub(super) const RECORD_NUMBER: usize = 0x2c;
+pub(super) mod field {
+    pub(in crate::ondisk) const USA_OFFSET: usize = 0x04;
+    pub(in crate::ondisk) const LSN: usize = 0x08;
+    pub(in crate::ondisk) const SEQUENCE: usize = 0x10;
+    pub(in crate::ondisk) const LINK_COUNT: usize = 0x12;
+    pub(in crate::ondisk) const ATTRIBUTES_OFFSET: usize = 0x14;
+    pub(in crate::ondisk) const FLAGS: usize = 0x16;
+    pub(in crate::ondisk) const BYTES_IN_USE: usize = 0x18;
+    pub(in crate::ondisk) const BYTES_ALLOCATED: usize = 0x1c;
+    pub(in crate::ondisk) const BASE_RECORD: usize = 0x20;
+    pub(in crate::ondisk) const NEXT_ATTRIBUTE_ID: usize = 0x28;
+    pub(in crate::ondisk) const RECORD_NUMBER: usize = 0x2c;
 }
 
 /// Bytes of the header before NTFS 3.1; the update sequence array follows.
