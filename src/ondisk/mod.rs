@@ -27,6 +27,7 @@ pub mod error;
 pub mod file_name;
 pub mod fixup;
 pub mod index;
+pub mod log;
 pub mod mapping_pairs;
 pub mod name;
 pub mod record;
