@@ -16,6 +16,7 @@ use serde_json::Value;
 use support::{
     device::{FileDevice, PatchedDevice},
     images,
+    random::Random,
     walk::{self, Summary},
 };
 
@@ -107,23 +108,6 @@ fn really_broken_volumes_are_walked_or_refused_in_time() {
     }
     println!("{fewer} volumes show fewer entries than ntfs-3g counted");
     assert_eq!(failed, 0, "volumes that hang or crash the driver");
-}
-
-/// A small generator of numbers (splitmix64): the same seed gives the same cases everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
 }
 
 /// Where the metadata of an image is: sectors that begin a record, an index block or the volume.

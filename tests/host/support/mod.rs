@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the tests over whole images share: devices, unpacked images, a walk through a volume.
+//! What the tests over whole images share: devices, unpacked images, a walk through a volume, numbers.
 
 #![allow(dead_code)]
 
 pub mod device;
 pub mod images;
+pub mod random;
 pub mod walk;
