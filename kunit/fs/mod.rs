@@ -9,6 +9,7 @@ pub(crate) mod disk;
 mod allocation_failures;
 mod attribute;
 mod bitmap;
+mod bits;
 mod cache;
 mod data;
 mod directory;

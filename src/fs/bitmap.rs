@@ -17,6 +17,7 @@ use kernel::{
 
 use super::{
     attribute::Attribute,
+    bits,
     data,
     device::Device,
     error::Result,
@@ -82,7 +83,7 @@ impl Bitmap {
             if bytes.is_empty() {
                 break;
             }
-            let (zeros, counted) = zeros(bytes, left);
+            let (zeros, counted) = bits::zeros(bytes, left);
             free = free.saturating_add(zeros);
             left = left.saturating_sub(counted);
             let step = ByteCount::new(u64_from_usize(read));
@@ -93,28 +94,4 @@ impl Bitmap {
         }
         Ok(free)
     }
-}
-
-/// The zeros among the first `limit` bits, and how many bits were looked at.
-fn zeros(bytes: &[u8], limit: u64) -> (u64, u64) {
-    let mut zeros: u64 = 0;
-    let mut left = limit;
-    for word in bytes.chunks(8) {
-        let mut whole = [0xff; 8];
-        for (to, from) in whole.iter_mut().zip(word) {
-            *to = *from;
-        }
-        let bits = u64_from_usize(word.len()).saturating_mul(8).min(left);
-        // Bits at and above `bits` count as in use.
-        let beyond = u32::try_from(bits)
-            .ok()
-            .and_then(|bits| u64::MAX.checked_shl(bits));
-        let used = u64::from_le_bytes(whole) | beyond.unwrap_or(0);
-        zeros = zeros.saturating_add(u64::from(used.count_zeros()));
-        left = left.saturating_sub(bits);
-        if left == 0 {
-            break;
-        }
-    }
-    (zeros, limit.saturating_sub(left))
 }

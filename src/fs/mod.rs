@@ -35,6 +35,7 @@
 pub mod array;
 pub mod attribute;
 pub mod bitmap;
+pub mod bits;
 pub mod buffer;
 pub mod cache;
 pub mod catalog;
