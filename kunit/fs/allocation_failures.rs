@@ -7,6 +7,12 @@
 mod tests {
     use crate::{
         fs::{
+            allocator::{
+                Allocator,
+                Claim,
+                Purpose,
+                Zone, //
+            },
             data::{
                 map_extent,
                 read_at, //
@@ -35,19 +41,27 @@ mod tests {
                     Clusters, //
                 },
             },
-            fs::disk::{
-                allocation,
-                extension,
-                list_entry,
-                name_entry,
-                units,
-                Disk,
-                Ram,
-                SAMPLE, //
+            fs::{
+                allocator::run,
+                disk::{
+                    allocation,
+                    extension,
+                    list_entry,
+                    mount,
+                    name_entry,
+                    open_file,
+                    plain,
+                    units,
+                    Disk,
+                    Ram,
+                    SAMPLE, //
+                },
             },
         },
         ondisk::units::{
             ByteOffset,
+            ClusterCount,
+            Lcn,
             RecordNumber, //
         },
     };
@@ -156,6 +170,67 @@ mod tests {
             if !failed {
                 assert!(nth > 100, "only {nth} allocations");
                 println!("{nth} allocations, {made_up_for} of them made up for");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees and allocates over two blocks of `$Bitmap`; on an error, all has to be as it was.
+    fn exchange(volume: &Volume<Ram>, allocator: &Allocator) -> FsResult {
+        const BLOCK: u64 = 1 << 18;
+        let wanted = ClusterCount::new(1000);
+        let goal = Some(Lcn::new(BLOCK - 600));
+        let got = allocator.allocate(volume, goal, wanted, Claim::Unreserved, Purpose::Data)?;
+        let freed = allocator.prepare_free(volume, (0..6).map(|n| run(BLOCK - 30 + 10 * n, 10)))?;
+        assert_eq!(got.run(), run(BLOCK - 600, 1000));
+        freed.later();
+        allocator.settle(allocator.mark(), |_| {});
+        drop(allocator.next_free(volume, Lcn::ZERO, Lcn::new(BLOCK), wanted)?);
+        got.keep();
+        Ok(())
+    }
+
+    #[test]
+    fn the_allocator_is_as_before_when_an_allocation_fails() -> Result {
+        let disk = Disk::new()?;
+        disk.claim(600_001);
+        disk.put_bitmap(75_008)?;
+        let before = failures::live();
+        for nth in 0.. {
+            let volume = mount(&disk)?;
+            let bitmap = open_file(&volume, 6)?;
+            let data = plain(bitmap.data())?.ok_or(ENOENT)?;
+            plain(data.mapping(&volume))?;
+            let opened = || Allocator::open(&volume, data, Zone::NONE);
+            let (result, failed) = failures::with_nth_failing(nth, opened);
+            let expected = Some(Error::NoMemory).filter(|_| failed);
+            assert_eq!(result.err(), expected, "allocation {nth}");
+            let allocator = plain(opened())?;
+            let exchanged = || exchange(&volume, &allocator);
+            let (result, failed) = failures::with_nth_failing(nth, exchanged);
+            let free = plain(allocator.free(&volume))?.get();
+            match result {
+                Ok(()) => assert_eq!(free, 600_001 - 940, "allocation {nth}"),
+                Err(error) => {
+                    assert_eq!(error, Error::NoMemory, "allocation {nth}");
+                    assert_eq!(allocator.pending(), ClusterCount::ZERO);
+                    assert_eq!(free, 600_001, "allocation {nth}");
+                    plain(allocator.write_back(&volume))?;
+                    assert!(allocator.shrink(usize::MAX) <= 2);
+                    assert_eq!(allocator.cached(), 0, "allocation {nth}");
+                    plain(exchange(&volume, &allocator))?;
+                }
+            }
+            // The next turn finds the volume as this one did.
+            plain(allocator.prepare_free(&volume, [run((1 << 18) - 600, 570)]))?.later();
+            plain(allocator.prepare_free(&volume, [run((1 << 18) + 30, 370)]))?.later();
+            allocator.settle(allocator.mark(), |_| {});
+            plain(allocator.write_back(&volume))?;
+            drop((allocator, bitmap, volume));
+            assert_eq!(failures::live(), before, "allocation {nth} leaks");
+            if !failed {
+                assert!(nth > 10, "only {nth} allocations");
                 break;
             }
         }

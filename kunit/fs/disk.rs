@@ -62,6 +62,8 @@ pub(crate) const SAMPLE: u64 = 24;
 pub(crate) struct Disk {
     #[pin]
     bytes: Mutex<KVVec<u8>>,
+    /// The bytes that the device says it has; those behind the ones in memory cannot be read.
+    size: Atomic<u64>,
     /// How often it was read.
     pub(crate) reads: Atomic<u32>,
     /// How often it was written.
@@ -75,7 +77,7 @@ pub(crate) struct Ram(pub(crate) Arc<Disk>);
 
 impl Device for Ram {
     fn size(&self) -> ByteCount {
-        ByteCount::new((CLUSTERS * CLUSTER) as u64)
+        ByteCount::new(self.0.size.load(Relaxed))
     }
 
     fn logical_block_size(&self) -> u32 {
@@ -131,6 +133,7 @@ impl Disk {
         let disk = Arc::pin_init(
             pin_init!(Self {
                 bytes <- new_mutex!(bytes),
+                size: Atomic::new((CLUSTERS * CLUSTER) as u64),
                 reads: Atomic::new(0),
                 writes: Atomic::new(0),
                 broken: Atomic::new(false),
@@ -154,6 +157,47 @@ impl Disk {
         let root = index::root(&[&index::entry(0, None, None)?])?;
         disk.put_directory(5, &root, &[])?;
         Ok(disk)
+    }
+
+    /// Says that the volume has so many clusters, of which only the first ones are in memory.
+    pub(crate) fn claim(&self, clusters: u64) {
+        let sectors = clusters * (CLUSTER / 512) as u64;
+        let boot = BootSector {
+            total_sectors: sectors,
+            mft: MFT_LCN as u64,
+            mft_mirror: MIRROR_LCN as u64,
+            ..BootSector::WINDOWS
+        };
+        self.write(0, &boot.to_bytes());
+        self.size.store((sectors + 1) * 512, Relaxed);
+    }
+
+    /// Puts a `$Bitmap` of so many bytes, which are zeros unless a test wrote there: ten clusters from
+    /// LCN 40 on, and ten from LCN 20 on.
+    pub(crate) fn put_bitmap(&self, bytes: u64) -> Result {
+        let bitmap = Clusters {
+            highest_vcn: 19,
+            allocated: 20 * CLUSTER as u64,
+            data: bytes,
+            initialized: bytes,
+            // LCN 20 is written as 40 - 20.
+            mapping_pairs: &[0x11, 10, 40, 0x11, 10, 0xec, 0],
+            ..Clusters::DATA
+        };
+        self.put_file(6, &[&bitmap.to_bytes()?])
+    }
+
+    /// Where a byte of that `$Bitmap` is.
+    pub(crate) fn bitmap_at(byte: usize) -> usize {
+        match byte / CLUSTER {
+            vcn @ 0..10 => (40 + vcn) * CLUSTER + byte % CLUSTER,
+            vcn => (20 + vcn - 10) * CLUSTER + byte % CLUSTER,
+        }
+    }
+
+    /// A byte of the disk.
+    pub(crate) fn byte(&self, at: usize) -> u8 {
+        self.bytes.lock().get(at).copied().unwrap_or(0)
     }
 
     /// The data attribute of `$MFT`: `clusters` of them at its place.

@@ -7,6 +7,7 @@ pub(crate) mod disk;
 /// The kernel has fault injection for this.
 #[cfg(not(CONFIG_RUST))]
 mod allocation_failures;
+mod allocator;
 mod attribute;
 mod bitmap;
 mod bits;

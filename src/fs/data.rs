@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Reading the value of an attribute, whatever its form.
+//! Reading the value of an attribute, whatever its form, and writing over clusters that it has.
 //!
 //! [`read_at`] reads into memory. [`map_extent`] says where bytes are, for those who let the page
 //! cache or the device do the transfer. Holes, and all that is beyond the initialized size, read as
@@ -115,6 +115,40 @@ pub(super) fn read_mapping<D: Device>(
         rest = later;
     }
     Ok(length)
+}
+
+/// Writes `buf` from `offset` on through a mapping; `place` is for errors.
+///
+/// For what has clusters already, and whose size stays: a hole, clusters that were never written and
+/// bytes beyond the end are an error. After an error any part of `buf` may be written.
+pub(super) fn write_mapping<D: Device>(
+    store: &Store<D>,
+    mapping: &Mapping,
+    place: Place,
+    offset: ByteOffset,
+    buf: &[u8],
+) -> Result {
+    let mut rest = buf;
+    let mut at = offset;
+    // Each turn consumes at least a byte of `rest`.
+    while !rest.is_empty() {
+        let extent = locate(store.geometry(), mapping, place, at)?;
+        let part = usize::try_from(extent.length.get())
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
+        let Some((now, later)) = rest.split_at_checked(part).filter(|_| part != 0) else {
+            return Err(missing(mapping, place, at));
+        };
+        match extent.source {
+            Source::Device(to) => store.device().write(to, now).map_err(Error::Device)?,
+            Source::Hole | Source::Uninitialized(_) => return Err(missing(mapping, place, at)),
+        }
+        at = at
+            .checked_add(ByteCount::new(u64_from_usize(part)))
+            .ok_or_else(|| missing(mapping, place, at))?;
+        rest = later;
+    }
+    Ok(())
 }
 
 /// What a range of bytes of an attribute consists of.

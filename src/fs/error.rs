@@ -76,6 +76,8 @@ pub enum Error {
     NotNtfs,
     /// A structure on the disk is broken.
     Corrupt(Corruption),
+    /// The volume has not as many free clusters.
+    NoSpace,
     /// There is no such record, attribute or entry.
     NotFound,
     /// The record was freed, or is used by another file by now.
@@ -114,6 +116,7 @@ impl fmt::Display for Error {
             Self::Corrupt(Corruption { place, what }) => {
                 f.write_fmt(fmt!("{} is corrupt: {}", place, what))
             }
+            Self::NoSpace => f.write_str("no free clusters"),
             Self::NotFound => f.write_str("not found"),
             Self::Stale(reference) => {
                 f.write_fmt(fmt!("stale reference to MFT record {}", reference))

@@ -10,17 +10,21 @@
 //!
 //! ```text
 //! record or index block (mutex of its buffer)
+//!   -> trimming, writing back of $Bitmap (a mutex each, never both)
+//!   -> cluster allocator (mutex)
 //!   -> mapping of $MFT (mutex)
 //!   -> mapping of an attribute (mutex)
 //!   -> cache of records, cache of index blocks (mutex of the tree)
 //!   -> sizes (spin lock)
 //! ```
 //!
-//! The four below the first are leaves: each is held for a look or a swap, and nothing is allocated,
-//! read or locked under it. Under the lock of a buffer memory is allocated, which may make the kernel
-//! shrink the caches or evict inodes; neither takes more than a leaf.
+//! The last four are leaves: each is held for a look or a swap, and nothing is allocated, read or
+//! locked under it. Under the lock of a buffer, and under that of the cluster allocator, memory is
+//! allocated, which may make the kernel shrink the caches or evict inodes; neither takes more than a
+//! leaf, or the allocator's lock if that is free.
 //!
-//! The device is read with no lock held but that of the buffer that is being filled.
+//! The device is read with no lock held but that of what is being filled: a buffer, or the allocator's
+//! copy of `$Bitmap` below it.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -32,6 +36,7 @@
     clippy::unwrap_used
 )]
 
+pub mod allocator;
 pub mod array;
 pub mod attribute;
 pub mod bitmap;

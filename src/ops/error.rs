@@ -26,6 +26,7 @@ impl From<FsError> for Error {
             FsError::Device(_) => EIO,
             FsError::NotNtfs => EINVAL,
             FsError::Corrupt(_) => EUCLEAN,
+            FsError::NoSpace => ENOSPC,
             FsError::NotFound => ENOENT,
             FsError::Stale(_) => ESTALE,
             FsError::NotDirectory => ENOTDIR,
@@ -36,10 +37,14 @@ impl From<FsError> for Error {
 
 /// Logs what deserves a line, and gives the errno.
 ///
-/// A name that does not exist and a file that was deleted meanwhile are no news.
+/// A name that does not exist, a file that was deleted meanwhile and a full volume are no news.
 pub(super) fn report(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
     match error {
-        FsError::NotFound | FsError::Stale(_) | FsError::NotDirectory | FsError::NoMemory => {}
+        FsError::NotFound
+        | FsError::NoSpace
+        | FsError::Stale(_)
+        | FsError::NotDirectory
+        | FsError::NoMemory => {}
         FsError::Unsupported(_) => sb.warn(fmt!("{}", error)),
         FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) => sb.error(fmt!("{}", error)),
     }

@@ -80,6 +80,12 @@ impl<K: Ord, V> RBTree<K, V> {
         Some(Cursor { tree: self, key })
     }
 
+    /// A cursor at the last node.
+    pub fn cursor_back(&self) -> Option<Cursor<'_, K, V>> {
+        let (key, _) = self.nodes.last_key_value()?;
+        Some(Cursor { tree: self, key })
+    }
+
     /// A cursor at the key or at the next larger one.
     pub fn cursor_lower_bound(&self, key: &K) -> Option<Cursor<'_, K, V>> {
         let (key, _) = self.nodes.range(key..).next()?;
@@ -108,6 +114,12 @@ impl<K: Ord, V> Cursor<'_, K, V> {
             .get_key_value(self.key)
             .expect("a cursor is at a node");
         (key, value)
+    }
+
+    /// The node before the position.
+    pub fn peek_prev(&self) -> Option<(&K, &V)> {
+        let (key, (value, _)) = self.tree.nodes.range(..self.key).next_back()?;
+        Some((key, value))
     }
 
     /// The node behind the position.

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The clusters of a volume that is written: who gets them, and who gave them back.
+//!
+//! The [`Allocator`] owns `$Bitmap`. Its bits commute, so that no transaction locks them: clusters are
+//! set in the bitmap when they are handed out, and cleared only when the transaction that freed them is
+//! durable. What is in between is held by a guard that undoes it: [`Allocation`], [`Freed`], [`Held`].
+//!
+//! * `blocks`: the bitmap in memory, and the counts of free clusters.
+//! * `search`: which clusters are the best ones.
+//! * `free`: clusters on their way back.
+//! * `trim`: free clusters that are discarded.
+//! * `write`: bringing the changes of the bitmap to the device.
+//!
+//! Lock order: see [`super`]. There is one mutex over the state, below all records; blocks are
+//! allocated and read under it, and nothing is locked. Callers are in a scope where allocations do not
+//! come back to the file system.
+
+mod blocks;
+mod free;
+mod home;
+mod run;
+mod search;
+mod trim;
+mod write;
+
+pub use free::{
+    Epoch,
+    Freed, //
+};
+pub use run::{
+    Run,
+    Zone, //
+};
+pub use trim::Held;
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    rbtree::RBTree,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+use self::{
+    blocks::{
+        Blocks,
+        TRANSFER_BYTES, //
+    },
+    free::Pending,
+    home::Home, //
+};
+use super::{
+    attribute::{
+        Attribute,
+        Mapping, //
+    },
+    bits::Bit,
+    device::Device,
+    error::{
+        Error,
+        Place,
+        Result, //
+    },
+    residency::Form,
+    runlist::Target,
+    store::Store, //
+};
+use crate::ondisk::units::{
+    ByteCount,
+    ClusterCount,
+    Lcn,
+    Vcn, //
+};
+
+/// What clusters are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Anything but records of `$MFT`; stays away from the zone of `$MFT` while it can.
+    Data,
+    /// Records of `$MFT`.
+    Mft,
+}
+
+/// Whether clusters were reserved before they are allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// No; what others have reserved is not touched.
+    Unreserved,
+    /// Yes, by [`Allocator::reserve`]; the reservation shrinks by what is allocated.
+    Reserved,
+}
+
+/// What is behind the mutex.
+struct State {
+    blocks: Blocks,
+    /// Clusters that will be allocated later and must then be there.
+    reserved: ClusterCount,
+    /// Free clusters that nobody may get now.
+    held: Option<Run>,
+    zone: Zone,
+    /// Where data goes that has no goal.
+    next: Lcn,
+    /// Clusters that are being freed, by the first of each run; no two runs overlap.
+    pending: RBTree<Lcn, Pending>,
+    /// How many of those are only waiting for their transaction to be durable.
+    queued: ClusterCount,
+    epoch: Epoch,
+}
+
+/// Allocates the clusters of a volume.
+#[pin_data]
+pub struct Allocator {
+    /// Where `$Bitmap` is; no hole is in it, as far as it tells of clusters.
+    mapping: Arc<Mapping>,
+    place: Place,
+    /// Held by the one who writes changes to the device; the buffer for that.
+    #[pin]
+    writer: Mutex<KVVec<u8>>,
+    /// Held by the one who has free clusters held.
+    #[pin]
+    trimmer: Mutex<()>,
+    #[pin]
+    state: Mutex<State>,
+}
+
+impl Allocator {
+    /// Takes over `$Bitmap`. Reads where it is, but no bit of it; may sleep.
+    ///
+    /// What the bitmap is too short for is never allocated. [`Error::Unsupported`] if the bitmap cannot
+    /// be written by this driver, [`Error::Corrupt`] if there are holes in it.
+    pub fn open<D: Device>(
+        store: &Store<D>,
+        bitmap: &Attribute,
+        zone: Zone,
+    ) -> Result<Pin<KBox<Self>>> {
+        if bitmap.residency().hint() == Form::Resident {
+            return Err(Error::Unsupported("$Bitmap within its record"));
+        }
+        if let Some(what) = bitmap.unsupported(Form::NonResident) {
+            return Err(Error::Unsupported(what));
+        }
+        let mapping = bitmap.mapping(store)?;
+        let place = bitmap.place();
+        let bytes = mapping.sizes.data.min(mapping.sizes.initialized);
+        check_whole(store, &mapping, place, bytes)?;
+        let told = ClusterCount::new(bytes.get().saturating_mul(8));
+        let clusters = store.geometry().clusters().min(told);
+
+        let room = usize::try_from(bytes.get()).unwrap_or(usize::MAX);
+        let buffer = KVVec::zeroed(room.min(TRANSFER_BYTES), GFP_KERNEL)?;
+        let state = State {
+            blocks: Blocks::new(clusters)?,
+            reserved: ClusterCount::ZERO,
+            held: None,
+            zone,
+            next: zone.run().end(),
+            pending: RBTree::new(),
+            queued: ClusterCount::ZERO,
+            epoch: Epoch::FIRST,
+        };
+        KBox::pin_init(
+            pin_init!(Self {
+                mapping,
+                place,
+                writer <- new_mutex!(buffer, "ntfs_rs::bitmap_writer"),
+                trimmer <- new_mutex!((), "ntfs_rs::trimmer"),
+                state <- new_mutex!(state, "ntfs_rs::allocator"),
+            }),
+            GFP_KERNEL,
+        )
+        .map_err(|_| Error::NoMemory)
+    }
+
+    fn home<'a, D: Device>(&'a self, store: &'a Store<D>) -> Home<'a, D> {
+        Home {
+            store,
+            mapping: &self.mapping,
+            place: self.place,
+        }
+    }
+
+    /// Clusters that are free and not reserved: what `statfs` shows.
+    ///
+    /// Counts at the first call of this or of any other method that takes the store, which reads all of
+    /// `$Bitmap`. Clusters that are [pending](Self::pending) are not free yet.
+    pub fn free<D: Device>(&self, store: &Store<D>) -> Result<ClusterCount> {
+        let home = self.home(store);
+        let mut state = self.state.lock();
+        let free = state.blocks.count(&home)?;
+        Ok(less(free, state.reserved))
+    }
+
+    /// Clusters that will be free as soon as what was done up to now is durable, and those that are
+    /// being trimmed.
+    ///
+    /// Not 0 after [`Error::NoSpace`]: to make everything durable, to [`settle`](Self::settle), and to
+    /// try again may help.
+    pub fn pending(&self) -> ClusterCount {
+        let state = self.state.lock();
+        sum(state.queued, state.held())
+    }
+
+    /// Sets `count` free clusters aside, without saying which; [`Error::NoSpace`] if there are not so
+    /// many.
+    pub fn reserve<D: Device>(&self, store: &Store<D>, count: ClusterCount) -> Result {
+        let home = self.home(store);
+        let mut state = self.state.lock();
+        if state.available(&home)? < count {
+            return Err(Error::NoSpace);
+        }
+        state.reserved = sum(state.reserved, count);
+        Ok(())
+    }
+
+    /// Gives a reservation back that was not used for an allocation.
+    pub fn unreserve(&self, count: ClusterCount) {
+        let mut state = self.state.lock();
+        state.reserved = less(state.reserved, count);
+    }
+
+    /// Allocates one run of `wanted` clusters, or of as many as there are.
+    ///
+    /// It is as near behind `goal` as there is one that is long enough; behind the end of the volume
+    /// comes its begin. If none was found in a bounded search it is the longest that was. A very long
+    /// one is handed out in parts. [`Error::NoSpace`] if there is no free cluster.
+    pub fn allocate<D: Device>(
+        &self,
+        store: &Store<D>,
+        goal: Option<Lcn>,
+        wanted: ClusterCount,
+        claim: Claim,
+        purpose: Purpose,
+    ) -> Result<Allocation<'_>> {
+        let home = self.home(store);
+        let mut state = self.state.lock();
+        let available = state.available(&home)?;
+        let room = match claim {
+            Claim::Unreserved => available,
+            Claim::Reserved => sum(available, state.reserved),
+        };
+        let wanted = wanted.min(room);
+        if wanted == ClusterCount::ZERO {
+            return Err(Error::NoSpace);
+        }
+        let run = state
+            .find(&home, goal, wanted, purpose)?
+            .ok_or(Error::NoSpace)?;
+        state.blocks.pin(&home, run)?;
+        if let Some(lcn) = state.blocks.first(run, Bit::Used) {
+            state.blocks.unpin(run);
+            return Err(home.corrupt("cluster allocated twice", lcn.get(), 0));
+        }
+        state.blocks.set(run, Bit::Used);
+        match purpose {
+            Purpose::Data => state.next = run.end(),
+            Purpose::Mft => state.zone.advance(run),
+        }
+        let reserved = match claim {
+            Claim::Unreserved => ClusterCount::ZERO,
+            Claim::Reserved => run.length.min(state.reserved),
+        };
+        state.reserved = less(state.reserved, reserved);
+        Ok(Allocation {
+            allocator: self,
+            run,
+            reserved,
+        })
+    }
+
+    /// Blocks of the bitmap that have to be written.
+    pub fn dirty(&self) -> usize {
+        self.state.lock().blocks.changed()
+    }
+
+    /// Blocks that [`Self::shrink`] could give back. Never waits.
+    pub fn cached(&self) -> usize {
+        self.state
+            .try_lock()
+            .map_or(0, |state| state.blocks.cached())
+    }
+
+    /// Gives back up to `wanted` blocks that nobody uses; says how many. For the shrinker: never waits,
+    /// as the one who has the lock may be waiting for memory.
+    pub fn shrink(&self, wanted: usize) -> usize {
+        self.state
+            .try_lock()
+            .map_or(0, |mut state| state.blocks.evict(wanted))
+    }
+}
+
+impl State {
+    /// Free clusters that are neither reserved nor held.
+    fn available<D: Device>(&mut self, home: &Home<'_, D>) -> Result<ClusterCount> {
+        let free = self.blocks.count(home)?;
+        Ok(less(less(free, self.reserved), self.held()))
+    }
+
+    /// Free clusters that are held.
+    fn held(&self) -> ClusterCount {
+        self.held.unwrap_or_default().length
+    }
+}
+
+/// Clusters that are in use in the bitmap, and in no record yet. Dropping it gives them back.
+#[must_use = "the clusters are given back at once when they are not kept"]
+pub struct Allocation<'a> {
+    allocator: &'a Allocator,
+    run: Run,
+    /// How many of them were reserved before.
+    reserved: ClusterCount,
+}
+
+impl Allocation<'_> {
+    /// Which clusters.
+    pub fn run(&self) -> Run {
+        self.run
+    }
+
+    /// The clusters are in a record now, and only freeing it gives them back.
+    pub fn keep(mut self) {
+        self.allocator.state.lock().blocks.unpin(self.run);
+        self.run = Run::default();
+    }
+}
+
+impl Drop for Allocation<'_> {
+    fn drop(&mut self) {
+        if self.run.is_empty() {
+            return;
+        }
+        let mut state = self.allocator.state.lock();
+        state.blocks.set(self.run, Bit::Free);
+        state.blocks.unpin(self.run);
+        state.reserved = sum(state.reserved, self.reserved);
+    }
+}
+
+/// Checks that all of the bitmap that counts has clusters, so that it can be read and written.
+fn check_whole<D: Device>(
+    store: &Store<D>,
+    mapping: &Mapping,
+    place: Place,
+    bytes: ByteCount,
+) -> Result {
+    let end = store.geometry().cluster_size().clusters_for(bytes);
+    let mut at = Vcn::ZERO;
+    // Each turn goes on to the next run.
+    while at.get() < end.get() {
+        let extent = mapping.runlist.lookup(at);
+        let extent = extent.filter(|extent| matches!(extent.target, Target::Clusters(_)));
+        let next = extent.and_then(|extent| at.checked_add(extent.length));
+        at = next.ok_or_else(|| {
+            let hole = Error::rule(place, "clusters of the bitmap", at.get(), end.get());
+            mapping.damage.unwrap_or(hole)
+        })?;
+    }
+    Ok(())
+}
+
+/// The sum of two counts of clusters of one volume, which always exists.
+fn sum(one: ClusterCount, other: ClusterCount) -> ClusterCount {
+    ClusterCount::new(one.get().saturating_add(other.get()))
+}
+
+/// What remains of a count without another, or nothing.
+fn less(count: ClusterCount, other: ClusterCount) -> ClusterCount {
+    count.checked_sub(other).unwrap_or_default()
+}
