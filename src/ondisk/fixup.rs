@@ -32,11 +32,18 @@ impl Magic {
     pub const FILE: Self = Self(*b"FILE");
     /// A block of an index.
     pub const INDX: Self = Self(*b"INDX");
+    /// A page of the log with records.
+    pub const RCRD: Self = Self(*b"RCRD");
+    /// A page at the log's head.
+    pub const RSTR: Self = Self(*b"RSTR");
+    /// The same, written by chkdsk.
+    pub const CHKD: Self = Self(*b"CHKD");
 
     /// Where all known writers put the array in the newest form of the structure.
     fn usual_array_offset(self) -> usize {
         match self {
             Self::FILE => 0x30,
+            Self::RSTR | Self::CHKD => 0x1e,
             _ => 0x28,
         }
     }

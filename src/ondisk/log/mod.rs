@@ -7,9 +7,14 @@
 //! the live path, the rollback of a failed operation, and the replay of a volume that was not
 //! unmounted. [`prepare`] makes changes from a page as it is now; [`perform`] says what each
 //! operation does. The other files are the forms on the disk, from the smallest to the largest:
-//! [`record`], [`tables`], [`page`], [`restart`].
+//! [`record`], [`tables`], [`page`], [`restart`]; [`geometry`] is where they are in the file.
 
 pub mod change;
+pub mod geometry;
 pub mod opcode;
+pub mod page;
 mod perform;
 pub mod prepare;
+pub mod record;
+pub mod restart;
+pub mod tables;

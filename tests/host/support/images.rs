@@ -10,6 +10,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Mutex,
 };
 
 use serde_json::Value;
@@ -84,6 +85,9 @@ fn run(program: &str, arguments: &[&std::ffi::OsStr]) -> bool {
 
 /// Unpacks an image, or takes the one that was unpacked before; `None` if a program is missing.
 pub fn unpack(packed: &Path) -> Option<PathBuf> {
+    // Tests run at the same time, and two may want the same image.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
     let size = fs::metadata(packed).ok()?.len();
     let stem = packed.file_name()?.to_str()?;
     let unpacked = cache().join(format!("{stem}.{size}.raw"));
