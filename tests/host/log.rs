@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The log on real fragments: every change of real records can be taken back byte by byte.
+//! The log on real fragments.
+//!
+//! Every change of real records can be taken back byte by byte, and every record of real logs is
+//! decoded and encoded again.
 
 mod support;
 
@@ -12,10 +15,16 @@ use ntfs_rs::ondisk::{
     index::{IndexBlock, IndexNode, IndexRoot},
     log::{
         change::{Change, Error, Page, PageKind, Result},
+        geometry::Position,
+        opcode::Opcode,
+        page::PageHeader,
         prepare::Place,
+        record::{self, ClientRecord, Flags, Header, Kind},
+        restart::{LogState, RestartPage, Version},
+        tables::{self, ClientRestart, DirtyPage, Format, OpenAttribute, Table},
     },
     record::FileRecord,
-    units::{ByteCount, Vcn},
+    units::{ByteCount, Lsn, Vcn},
 };
 use support::{images, random::Random};
 
@@ -445,5 +454,317 @@ fn changes_of_bits_and_bytes_can_be_taken_back() {
     for (name, [done, no_room, refused]) in &counts.0 {
         println!("{name:28} {done:6} done, {no_room:5} without room, {refused:5} refused");
         assert!(*done > 100);
+    }
+}
+
+/// A piece of a log.
+struct Log {
+    restart: RestartPage,
+    /// Whole pages of the circle by their offset, fixups undone.
+    pages: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Log {
+    fn read(log: &[u8]) -> Self {
+        let mut head = log[..65_536].to_vec();
+        let state = LogState::read(&mut head).expect("the head is whole");
+        let restart = *state.restart().expect("not empty");
+        let mut pages = BTreeMap::new();
+        for (number, page) in log.chunks_exact(4096).enumerate().skip(2) {
+            let mut page = page.to_vec();
+            if PageHeader::read(&mut page).is_ok() {
+                pages.insert(number as u64 * 4096, page);
+            }
+        }
+        Self { restart, pages }
+    }
+
+    /// The bytes at `position`; `None` when a page of them is missing, or another one is there.
+    fn bytes(&self, position: Position, length: usize) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        let lsn = self.restart.geometry.lsn(position);
+        for piece in self.restart.geometry.pieces(position, length) {
+            let page = self.pages.get(&piece.page.get())?;
+            let header = PageHeader::parse(page).expect("read before");
+            let last = self.restart.geometry.position(header.last_lsn);
+            if Some(header.last_lsn) < lsn || last.sequence != position.sequence {
+                return None;
+            }
+            out.extend_from_slice(&page[piece.start..piece.start + piece.length]);
+        }
+        Some(out)
+    }
+
+    /// All records that begin in the page at `offset`.
+    fn records(&self, offset: u64) -> Vec<(Header, Vec<u8>)> {
+        let page = &self.pages[&offset];
+        let geometry = &self.restart.geometry;
+        let mut found = Vec::new();
+        let mut at = usize::from(geometry.data_offset());
+        while at + record::HEADER_LENGTH <= page.len() {
+            let here = offset + at as u64;
+            let lsn = u64::from_le_bytes(page[at..at + 8].try_into().expect("eight"));
+            let lsn = Lsn::new(lsn);
+            let position = geometry.position(lsn);
+            let whole = (position.offset.get() == here && position.sequence != 0)
+                .then(|| Header::parse(&page[at..], lsn).ok())
+                .flatten()
+                .and_then(|header| Some((header, self.bytes(position, header.record_length())?)));
+            let Some((header, bytes)) = whole else {
+                at += 8;
+                continue;
+            };
+            assert_eq!(geometry.lsn(position), Some(lsn));
+            assert!(geometry.holds(position));
+            let end = geometry.end_of(position, bytes.len()).expect("short");
+            let spans = end.offset.get() > offset + 4096 || end.offset.get() < here;
+            assert_eq!(header.flags.is_multi_page(), spans);
+            at = if spans { page.len() } else { at + bytes.len() };
+            found.push((header, bytes));
+        }
+        found
+    }
+}
+
+/// What may differ in a record that is encoded again, because it means nothing.
+#[derive(Default, Debug)]
+struct Excepted {
+    /// Bytes between the end of data and the next multiple of 8.
+    padding: usize,
+    /// The place of data that has no bytes.
+    offsets: usize,
+}
+
+fn check_client(header: &Header, data: &[u8], excepted: &mut Excepted) -> ClientRecord {
+    let client = ClientRecord::parse(data, header.flags).expect("a client record");
+    assert_eq!(client.encoded_length(header.flags), Some(data.len()));
+    let mut again = vec![0; data.len()];
+    client
+        .encode(header.flags, &mut again)
+        .expect("there is room");
+    let mut original = data.to_vec();
+    let field = |at: usize| usize::from(u16::from_le_bytes([data[at], data[at + 1]]));
+    let actions = [
+        (4, header.flags.omits_redo()),
+        (8, header.flags.omits_undo()),
+    ];
+    for (at, omitted) in actions {
+        let (offset, length) = (field(at), field(at + 2));
+        if length == 0 {
+            if original[at..at + 2] != again[at..at + 2] {
+                excepted.offsets += 1;
+            }
+            original[at..at + 2].copy_from_slice(&again[at..at + 2]);
+        } else if !omitted {
+            let end = offset + length;
+            let padded = end.next_multiple_of(8).min(original.len());
+            excepted.padding += original[end..padded]
+                .iter()
+                .filter(|byte| **byte != 0)
+                .count();
+            original[end..padded].fill(0);
+        }
+    }
+    assert!(
+        original == again,
+        "{client:?}\n{original:02x?}\n{again:02x?}"
+    );
+    // Without flags nothing is lost, only written out.
+    let plain = Flags::new(0);
+    let mut long = vec![0; client.encoded_length(plain).expect("short enough")];
+    client.encode(plain, &mut long).expect("there is room");
+    let plain = ClientRecord::parse(&long, plain).expect("our own");
+    for (one, other) in [
+        (&client.change.redo, &plain.change.redo),
+        (&client.change.undo, &plain.change.undo),
+    ] {
+        assert_eq!(one.opcode, other.opcode);
+        assert_eq!(one.data.length(), other.data.length());
+        assert!(one.data == other.data || one.data.bytes().is_empty());
+    }
+    client
+}
+
+/// Decodes the tables of a checkpoint and encodes them again; how many entries there were.
+fn check_tables(client: &ClientRecord, format: Format) -> usize {
+    let data = client.change.redo.data.bytes();
+    let mut again = vec![0; data.len()];
+    let mut count = 0;
+    if client.change.redo.opcode == Opcode::AttributeNamesDump {
+        let names: Vec<_> = tables::names(data)
+            .map(|name| name.expect("a name"))
+            .collect();
+        let length = tables::encode_names(names.iter().copied(), &mut again);
+        assert_eq!(length, Some(data.len()));
+        assert!(again == data);
+        return names.len();
+    }
+    let table = Table::parse(data).expect("a table");
+    let entry_size = usize::from(u16::from_le_bytes([data[0], data[1]]));
+    let slots = usize::from(u16::from_le_bytes([data[2], data[3]]));
+    let mut entries = Vec::new();
+    for number in 0..slots {
+        let place = tables::place(entry_size, number).expect("small");
+        let Some(entry) = table.entry(place) else {
+            entries.push(None);
+            continue;
+        };
+        count += 1;
+        let mut copy = vec![0; entry_size];
+        match client.change.redo.opcode {
+            Opcode::OpenAttributeTableDump => {
+                let open = OpenAttribute::parse(entry, format).expect("an entry");
+                assert!(open.type_.get() >= 0x80 && open.type_.get() <= 0x100);
+                let v1 = open.to_bytes();
+                assert_eq!(OpenAttribute::parse(&v1, Format::V1), Ok(open));
+            }
+            Opcode::DirtyPageTableDump => {
+                let page = DirtyPage::parse(entry, format).expect("an entry");
+                assert_eq!(page.length, 0x1000);
+                let lcns: Vec<_> = page.lcns().collect();
+                let mut v1 = vec![0; 0x20 + 8 * lcns.len()];
+                page.encode(lcns.iter().copied(), &mut v1).expect("room");
+                let again = DirtyPage::parse(&v1, Format::V1).expect("our own");
+                assert!(again.lcns().eq(lcns));
+                assert_eq!((again.vcn, again.attribute), (page.vcn, page.attribute));
+                assert_eq!(again.oldest_lsn, page.oldest_lsn);
+                if format == Format::V1 {
+                    assert!(entry[..v1.len()] == v1);
+                }
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+        copy.copy_from_slice(entry);
+        entries.push(Some(copy));
+    }
+    let slots = entries.iter().map(Option::as_deref);
+    let length = tables::encode(entry_size, slots, &mut again).expect("there is room");
+    // The order of free entries is free, and what they hold besides.
+    let copy = Table::parse(&again[..length]).expect("our own");
+    assert!(copy.entries().eq(table.entries()));
+    count
+}
+
+fn check_head(log: &[u8], restart: &RestartPage) {
+    for at in [0, 4096] {
+        let mut page = log[at..at + 4096].to_vec();
+        assert_eq!(
+            fixup::undo(&mut page, Magic::RSTR),
+            Ok(fixup::Transfer::Complete)
+        );
+        let parsed = RestartPage::parse(&page).expect("a restart page");
+        assert!(parsed.current_lsn <= restart.current_lsn);
+        let mut again = vec![0; 4096];
+        parsed.encode(&mut again).expect("a usual page");
+        // All but the update sequence array.
+        assert!(again[..0x1e] == page[..0x1e] && again[0x30..] == page[0x30..]);
+    }
+}
+
+fn check_pages(log: &Log) {
+    for page in log.pages.values() {
+        let header = PageHeader::parse(page).expect("read before");
+        let mut again = page.clone();
+        again[..0x28].fill(0);
+        header.put(&mut again).expect("a whole page");
+        // Windows 7 leaves ones behind the place of the next record.
+        again[0x1a..0x20].copy_from_slice(&page[0x1a..0x20]);
+        assert!(again == *page);
+    }
+}
+
+#[test]
+fn records_of_real_logs_come_back_as_they_were() {
+    let names = ["LogFile_7.bin", "LogFile_10.bin", "LogFile_10_large.bin"];
+    for (name, bytes) in pieces(&names) {
+        let log = Log::read(&bytes);
+        check_head(&bytes, &log.restart);
+        check_pages(&log);
+        let mut excepted = Excepted::default();
+        let mut opcodes = BTreeMap::<u16, usize>::new();
+        let (mut clients, mut restarts, mut entries, mut spanning) = (0, 0, 0, 0);
+        let mut format = None;
+        let mut dumps = Vec::new();
+        let first = log.restart.geometry.first_page().get();
+        for offset in log.pages.keys().copied().filter(|offset| *offset >= first) {
+            for (header, record) in log.records(offset) {
+                assert!(header.to_bytes() == record[..record::HEADER_LENGTH]);
+                spanning += usize::from(header.flags.is_multi_page());
+                let data = &record[record::HEADER_LENGTH..];
+                match header.kind {
+                    Kind::Restart => {
+                        let restart = ClientRestart::parse(data).expect("a restart record");
+                        assert!(restart.to_bytes() == data);
+                        assert_eq!(restart.cluster_size, 4096);
+                        format = Some(restart.format);
+                        restarts += 1;
+                    }
+                    Kind::Client => {
+                        let client = check_client(&header, data, &mut excepted);
+                        let opcode = client.change.redo.opcode;
+                        *opcodes.entry(opcode.to_raw()).or_default() += 1;
+                        clients += 1;
+                        if matches!(opcode.to_raw(), 0x1d..=0x20) {
+                            dumps.push(client);
+                        }
+                    }
+                }
+            }
+        }
+        for dump in &dumps {
+            entries += check_tables(dump, format.expect("some restart record"));
+        }
+        println!(
+            "{name}: {clients} client records, {restarts} restart records, {spanning} over several \
+             pages, {} dumps with {entries} entries, {} pages; excepted: {} offsets without data, \
+             {} bytes of padding",
+            dumps.len(),
+            log.pages.len(),
+            excepted.offsets,
+            excepted.padding,
+        );
+        println!("  by operation: {opcodes:x?}");
+        assert!(clients > 300 && restarts > 4);
+    }
+}
+
+#[test]
+fn heads_of_real_logs_tell_how_their_volumes_ended() {
+    let expected = [
+        ("LogFile_7.bin", "clean", Some(Version::V1_1)),
+        ("LogFile_10.bin", "unclean", Some(Version::V2_0)),
+        ("LogFile_10_large.bin", "unclean", Some(Version::V2_0)),
+        ("LogFile_empty.bin", "empty", None),
+    ];
+    for (name, bytes) in pieces(&expected.map(|(name, ..)| name)) {
+        let length = bytes.len().min(65_536);
+        let mut head = bytes[..length].to_vec();
+        let state = LogState::read(&mut head).expect("the head is whole");
+        let ending = match state {
+            LogState::Empty => "empty",
+            LogState::Closed(_) => "closed",
+            LogState::Clean(_) => "clean",
+            LogState::Unclean(_) => "unclean",
+            LogState::Chkdsk(_) => "chkdsk",
+            LogState::Unknown(..) => "unknown",
+        };
+        let version = state.restart().map(|page| page.version);
+        println!("{name}: {ending}, {version:?}");
+        assert!(expected.contains(&(name.as_str(), ending, version)));
+        let Some(restart) = state.restart() else {
+            continue;
+        };
+        // The first copy torn: the second one says the same.
+        let mut head = bytes[..length].to_vec();
+        head[510] ^= 1;
+        let second = LogState::read(&mut head).expect("the second copy is whole");
+        let second = second.restart().expect("a copy");
+        assert!(second.current_lsn <= restart.current_lsn);
+        assert_eq!(second.geometry, restart.geometry);
+        // Both torn.
+        let mut head = bytes[..length].to_vec();
+        head[510] ^= 1;
+        head[4096 + 510] ^= 1;
+        assert!(LogState::read(&mut head).is_err());
     }
 }
