@@ -24,6 +24,8 @@ mod tests {
 
     type Numbers = Cache<u64, Atomic<u64>>;
 
+    impl Cached for Atomic<u64> {}
+
     fn numbers(limit: usize) -> Result<Pin<KBox<Numbers>>> {
         KBox::pin_init(Cache::new(limit), GFP_KERNEL)
     }

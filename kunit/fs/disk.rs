@@ -54,6 +54,7 @@ pub(crate) const CLUSTERS: usize = 64;
 pub(crate) const MFT_LCN: usize = 4;
 pub(crate) const MIRROR_LCN: usize = 2;
 pub(crate) const RECORDS: usize = 32;
+const LOG_LCN: usize = 3;
 /// The first record that the tests put files in. (KUnit has a `FILE` in its assertions.)
 pub(crate) const SAMPLE: u64 = 24;
 
@@ -187,6 +188,29 @@ impl Disk {
         self.put_file(6, &[&bitmap.to_bytes()?])
     }
 
+    /// Puts what a volume needs to be written: a `$Bitmap`, in which LCN 32 to 39 and 50 to 62 are free,
+    /// and an empty `$LogFile`.
+    pub(crate) fn make_writable(&self) -> Result {
+        self.put_bitmap(8)?;
+        self.write(
+            Self::bitmap_at(0),
+            &[0xff, 0xff, 0xff, 0xff, 0x00, 0xff, 0x03, 0x80],
+        );
+        let log = Clusters {
+            highest_vcn: 0,
+            allocated: CLUSTER as u64,
+            data: CLUSTER as u64,
+            initialized: CLUSTER as u64,
+            mapping_pairs: &[0x11, 0x01, LOG_LCN as u8, 0x00],
+            ..Clusters::DATA
+        };
+        self.put_file(2, &[&log.to_bytes()?])?;
+        for sector in 0..CLUSTER / 512 {
+            self.write(LOG_LCN * CLUSTER + sector * 512, &[0xff; 512]);
+        }
+        Ok(())
+    }
+
     /// Where a byte of that `$Bitmap` is.
     pub(crate) fn bitmap_at(byte: usize) -> usize {
         match byte / CLUSTER {
@@ -285,6 +309,14 @@ impl Disk {
 /// Opens the volume on a disk.
 pub(crate) fn mount(disk: &Arc<Disk>) -> Result<KBox<Volume<Ram>>> {
     plain(Volume::open(Ram(disk.clone())))
+}
+
+/// Lets a volume be written.
+pub(crate) fn writable(volume: &Volume<Ram>) -> Result {
+    volume.begin_writing(false).map_err(|refusal| {
+        pr_err!("{}\n", refusal);
+        EROFS
+    })
 }
 
 /// The attribute that every file has.

@@ -8,8 +8,8 @@ mod tests {
     use crate::{
         fs::{
             attribute::Attribute,
+            convert,
             data,
-            record::Role,
             residency::{
                 Form,
                 Point,
@@ -18,31 +18,18 @@ mod tests {
             volume::Volume, //
         },
         kunit::{
-            fixtures::{
-                put,
-                record::{
-                    resident,
-                    Clusters, //
-                },
-            },
+            fixtures::record::resident,
             fs::disk::{
-                file,
                 mount,
                 open_file,
                 plain,
+                writable,
                 Disk,
                 Ram,
                 SAMPLE, //
             },
         },
-        ondisk::{
-            attribute::Sizes,
-            units::{
-                ByteCount,
-                ByteOffset,
-                RecordNumber, //
-            },
-        },
+        ondisk::units::ByteOffset,
     };
     use kernel::{
         new_mutex,
@@ -61,11 +48,9 @@ mod tests {
 
     const RESIDENT: &[u8] = b"small, in the record";
     const CLUSTERED: &[u8] = b"grown, in a cluster!";
-    const LCN: usize = 20;
 
     #[pin_data]
     struct Race {
-        disk: Arc<Disk>,
         volume: KBox<Volume<Ram>>,
         attribute: Arc<Attribute>,
         #[pin]
@@ -91,6 +76,7 @@ mod tests {
                     }
                 }
                 Point::Flipped => self.retries.add(1, Relaxed),
+                Point::Prepared | Point::FactFlipped => {}
             }
         }
     }
@@ -98,13 +84,14 @@ mod tests {
     /// A volume with one small file, and a race that has not begun.
     fn race() -> Result<Arc<Race>> {
         let disk = Disk::new()?;
+        disk.make_writable()?;
         disk.put_file(SAMPLE, &[&resident(0x80, "", 1, RESIDENT)?])?;
         let volume = mount(&disk)?;
+        writable(&volume)?;
         let inode = open_file(&volume, SAMPLE)?;
         let attribute = plain(inode.data())?.ok_or(ENOENT)?.clone();
         Arc::pin_init(
             pin_init!(Race {
-                disk,
                 volume,
                 attribute,
                 reached <- Completion::new(),
@@ -138,30 +125,13 @@ mod tests {
         Ok(())
     }
 
-    /// What a writer does that moves the value to clusters: the fact under the record lock, and the
-    /// hint last.
+    /// Moves the value to clusters, with other bytes.
     fn flip(race: &Race) -> Result {
-        race.disk.write_cluster(LCN, CLUSTERED);
-        let data = Clusters {
-            highest_vcn: 0,
-            allocated: 4096,
-            data: CLUSTERED.len() as u64,
-            initialized: CLUSTERED.len() as u64,
-            mapping_pairs: &[0x11, 0x01, LCN as u8, 0x00],
-            ..Clusters::DATA
-        };
-        let changed = file(SAMPLE, &[&data.to_bytes()?])?;
-        let number = RecordNumber::new(SAMPLE);
-        let record = plain(race.volume.record(number, Role::Base))?;
-        let mut mapped = plain(record.map(&race.volume))?;
-        put(mapped.bytes_mut(), 0, &changed);
-        race.attribute.set_sizes(Sizes {
-            allocated: ByteCount::new(4096),
-            ..race.attribute.sizes()
-        });
-        race.attribute.residency().publish(Form::NonResident);
-        drop(mapped);
-        Ok(())
+        plain(convert::make_non_resident(
+            &race.volume,
+            &race.attribute,
+            CLUSTERED,
+        ))
     }
 
     #[test]

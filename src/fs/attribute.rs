@@ -6,6 +6,9 @@
 //! Where the clusters of a non-resident one are is loaded when it is needed for the first time,
 //! through all records that describe a part of it, into a [`Mapping`] that never changes.
 //!
+//! Where a value is changes only under the lock of [`Attribute::unrecorded`]: a new mapping is made from
+//! the present one and takes its place, and whoever reads has one or the other.
+//!
 //! Lock order: see [`super`]. The mapping is loaded without a lock; when two threads do so at the
 //! same time, both get the one that was first.
 
@@ -13,8 +16,14 @@ use kernel::{
     new_mutex, new_spinlock,
     prelude::*,
     sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
         Arc,
         Mutex,
+        MutexGuard,
         SpinLock, //
     },
 };
@@ -41,7 +50,8 @@ use super::{
         Runlist,
         Target, //
     },
-    store::Store, //
+    store::Store,
+    unrecorded::Unrecorded, //
 };
 use crate::ondisk::{
     attribute::{
@@ -143,6 +153,10 @@ pub struct Attribute {
     sizes: SpinLock<Sizes>,
     #[pin]
     mapping: Mutex<Option<Arc<Mapping>>>,
+    /// Counts the changes of the mapping and of the form.
+    sequence: Atomic<u32>,
+    #[pin]
+    unrecorded: Mutex<Unrecorded>,
 }
 
 impl Attribute {
@@ -204,6 +218,7 @@ impl Attribute {
                 core::mem::swap(head, piece);
             }
         }
+        let initialized = sizes.initialized.get();
         let attribute = Arc::pin_init(
             pin_init!(Self {
                 owner: catalog.owner,
@@ -215,6 +230,11 @@ impl Attribute {
                 refusal,
                 sizes <- new_spinlock!(sizes, "ntfs_rs::sizes"),
                 mapping <- new_mutex!(None, "ntfs_rs::mapping"),
+                sequence: Atomic::new(0),
+                unrecorded <- new_mutex!(
+                    Unrecorded::new(initialized),
+                    "ntfs_rs::unrecorded"
+                ),
             }),
             GFP_KERNEL,
         )
@@ -268,6 +288,36 @@ impl Attribute {
     /// Replaces the sizes, after a change of the attribute.
     pub fn set_sizes(&self, sizes: Sizes) {
         *self.sizes.lock() = sizes;
+    }
+
+    /// Counts the changes of where the value is: a place that was looked up is good for as long as this
+    /// stays the same.
+    pub fn sequence(&self) -> u32 {
+        self.sequence.load(Acquire)
+    }
+
+    /// Locks the mapping against all other changes of it: for the way from looking at it to
+    /// [`Attribute::install`], and from looking at what the record does not know to recording it.
+    pub(super) fn unrecorded(&self) -> MutexGuard<'_, Unrecorded> {
+        self.unrecorded.lock()
+    }
+
+    /// Replaces the mapping. The caller has locked [`Attribute::unrecorded`].
+    pub(super) fn install(&self, mapping: Arc<Mapping>) {
+        let old = self.mapping.lock().replace(mapping);
+        self.moved();
+        // Freed here, after the lock was given back.
+        drop(old);
+    }
+
+    /// Makes places that were looked up before stale.
+    pub(super) fn moved(&self) {
+        self.sequence.fetch_add(1, Release);
+    }
+
+    /// Whether the attribute has one part only.
+    pub(super) fn is_whole(&self) -> bool {
+        self.pieces.len() == 1
     }
 
     /// The record that holds the value, or the first part of the runs.

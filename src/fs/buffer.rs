@@ -7,20 +7,38 @@
 //! also be filled ahead of its use. A structure that is broken stays broken until it is thrown
 //! out; an error of the device, or a failed allocation, is forgotten at once.
 //!
-//! Lock order: see [`super`]; a thread maps one buffer at a time.
+//! Only a [`super::transaction::Transaction`] changes the bytes. What it changed is dirty, and stays in
+//! the cache until [`Mapped::write_out`] has brought it to the device.
+//!
+//! Lock order: see [`super`]; a thread maps one buffer at a time, but for those of one transaction.
 
 use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Mutex,
         MutexGuard, //
     },
 };
 
-use super::error::{
-    Error,
-    Result, //
+use super::{
+    cache::Cached,
+    error::{
+        Error,
+        Result, //
+    },
+    transaction::Permit, //
+};
+use crate::ondisk::{
+    error::Malformed,
+    fixup::{
+        self,
+        Magic, //
+    },
 };
 
 /// What is known about the bytes.
@@ -38,27 +56,52 @@ pub enum State {
 pub struct Buffer {
     #[pin]
     state: Mutex<State>,
+    /// Whether the bytes differ from those on the device; written under the lock of the bytes.
+    dirty: Atomic<bool>,
+}
+
+impl Cached for Buffer {
+    fn must_stay(&self) -> bool {
+        self.is_dirty()
+    }
 }
 
 impl Buffer {
     /// For a base record.
     pub fn base_record() -> impl PinInit<Self> {
-        pin_init!(Self { state <- new_mutex!(State::Unread, "ntfs_rs::base_record") })
+        pin_init!(Self {
+            state <- new_mutex!(State::Unread, "ntfs_rs::base_record"),
+            dirty: Atomic::new(false),
+        })
     }
 
     /// For an extension record; another lock class than base records.
     pub fn extension_record() -> impl PinInit<Self> {
-        pin_init!(Self { state <- new_mutex!(State::Unread, "ntfs_rs::extension_record") })
+        pin_init!(Self {
+            state <- new_mutex!(State::Unread, "ntfs_rs::extension_record"),
+            dirty: Atomic::new(false),
+        })
     }
 
     /// For the record of `$MFT`; a lock class of its own.
     pub fn mft_record() -> impl PinInit<Self> {
-        pin_init!(Self { state <- new_mutex!(State::Unread, "ntfs_rs::mft_record") })
+        pin_init!(Self {
+            state <- new_mutex!(State::Unread, "ntfs_rs::mft_record"),
+            dirty: Atomic::new(false),
+        })
     }
 
     /// For an index block.
     pub fn index_block() -> impl PinInit<Self> {
-        pin_init!(Self { state <- new_mutex!(State::Unread, "ntfs_rs::index_block") })
+        pin_init!(Self {
+            state <- new_mutex!(State::Unread, "ntfs_rs::index_block"),
+            dirty: Atomic::new(false),
+        })
+    }
+
+    /// Whether the bytes are still to be written. Without the lock this is only a hint.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty.load(Relaxed)
     }
 
     /// Locks the buffer and makes sure that it is filled; `fill` reads it if it is not.
@@ -80,7 +123,10 @@ impl Buffer {
         }
         match &*guard {
             // INVARIANT of `Mapped`: only built here, for `Ready`.
-            State::Ready(_) => Ok(Mapped { guard }),
+            State::Ready(_) => Ok(Mapped {
+                buffer: self,
+                guard,
+            }),
             State::Broken(error) => Err(*error),
             // The arm above left no other state.
             State::Unread => Err(Error::NotFound),
@@ -104,6 +150,7 @@ impl Buffer {
 /// The state is [`State::Ready`].
 #[must_use = "the buffer is unmapped at once when the guard is not used"]
 pub struct Mapped<'a> {
+    buffer: &'a Buffer,
     guard: MutexGuard<'a, State>,
 }
 
@@ -117,12 +164,53 @@ impl Mapped<'_> {
         }
     }
 
-    /// The bytes, to be changed by the one who holds the lock.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        match &mut *self.guard {
+    /// The bytes, to be changed by a transaction, which alone has the permit.
+    pub(super) fn bytes_mut(&mut self, _permit: &Permit) -> &mut [u8] {
+        Self::ready(&mut self.guard)
+    }
+
+    fn ready<'g>(guard: &'g mut MutexGuard<'_, State>) -> &'g mut [u8] {
+        match &mut **guard {
             State::Ready(bytes) => bytes,
             // Excluded by the invariant.
             State::Unread | State::Broken(_) => &mut [],
         }
+    }
+
+    /// Notes that the bytes are to be written.
+    pub(super) fn set_dirty(&mut self, _permit: &Permit) {
+        self.buffer.dirty.store(true, Relaxed);
+    }
+
+    /// Gives the bytes up: they are in no state that may be used or written. For a transaction that
+    /// could not take a change back.
+    pub(super) fn poison(&mut self, error: Error, _permit: &Permit) {
+        *self.guard = State::Broken(error);
+        self.buffer.dirty.store(false, Relaxed);
+    }
+
+    /// Writes the bytes with their fixups, if they are dirty; `write` gets them as they go to the device.
+    ///
+    /// The lock is held until they are there, so an older write cannot come after a newer one. After an
+    /// error they are as dirty as before.
+    pub(super) fn write_out<F, E>(&mut self, magic: Magic, malformed: E, write: F) -> Result
+    where
+        F: FnOnce(&[u8]) -> Result,
+        E: FnOnce(Malformed) -> Error,
+    {
+        if !self.buffer.is_dirty() {
+            return Ok(());
+        }
+        let bytes = Self::ready(&mut self.guard);
+        if let Err(what) = fixup::redo(bytes, magic) {
+            return Err(malformed(what));
+        }
+        let written = write(bytes);
+        // What was done a moment ago can be undone.
+        let undone = fixup::undo(bytes, magic);
+        written?;
+        undone.map(|_| ()).map_err(malformed)?;
+        self.buffer.dirty.store(false, Relaxed);
+        Ok(())
     }
 }

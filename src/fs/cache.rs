@@ -33,6 +33,14 @@ use super::error::{
     Result, //
 };
 
+/// What can be kept in a cache.
+pub trait Cached {
+    /// Whether the object cannot go although nobody uses it: it has what the device has not.
+    fn must_stay(&self) -> bool {
+        false
+    }
+}
+
 /// One cached object.
 #[pin_data]
 struct Entry<V> {
@@ -87,10 +95,12 @@ pub struct Cache<K, V> {
     limit: usize,
 }
 
+/// Objects that are looked at under the mutex in one go.
+const PIECE: usize = 256;
 /// Objects that the clock looks at for each one that is added to a full cache.
 const STEPS: usize = 4;
 
-impl<K: Ord + Copy + Unpin, V> Cache<K, V> {
+impl<K: Ord + Copy + Unpin, V: Cached> Cache<K, V> {
     /// An empty cache.
     pub fn new(limit: usize) -> impl PinInit<Self> {
         pin_init!(Self {
@@ -144,6 +154,24 @@ impl<K: Ord + Copy + Unpin, V> Cache<K, V> {
         Ok(handle)
     }
 
+    /// The first object at or behind `from` that has to stay, with its key.
+    ///
+    /// Looks at all objects in between, in pieces between which others have their turn.
+    pub fn next_that_stays(&self, from: K) -> Option<(K, Handle<V>)> {
+        let mut next = from;
+        loop {
+            let state = self.state.lock();
+            for _ in 0..PIECE {
+                let cursor = state.objects.cursor_lower_bound(&next)?;
+                let (key, entry) = cursor.current();
+                if entry.value.must_stay() {
+                    return Some((*key, Handle::to(entry)));
+                }
+                (next, _) = cursor.peek_next().map(|(key, _)| (*key, ()))?;
+            }
+        }
+    }
+
     /// Throws out up to `wanted` objects that nobody uses; says how many.
     ///
     /// For the shrinker: takes the mutex of the tree and nothing else.
@@ -184,7 +212,9 @@ impl<K: Ord + Copy + Unpin, V> Cache<K, V> {
         };
         let (key, entry) = cursor.current();
         let next = cursor.peek_next().map(|(key, _)| *key);
-        let idle = entry.users.load(Acquire) == 0 && !entry.referenced.xchg(false, Relaxed);
+        let idle = entry.users.load(Acquire) == 0
+            && !entry.referenced.xchg(false, Relaxed)
+            && !entry.value.must_stay();
         Some((*key, next, idle))
     }
 }

@@ -25,6 +25,7 @@ use super::{
     store::Store, //
 };
 use crate::ondisk::{
+    attribute::Sizes,
     boot::Geometry,
     bytes::u64_from_usize,
     units::{
@@ -64,7 +65,8 @@ pub fn read_at_probed<D: Device, P: Probe>(
         None => {
             check_supported(attribute, Form::NonResident)?;
             let mapping = attribute.mapping(store)?;
-            read_mapping(store, &mapping, attribute.place(), offset, buf)
+            let sizes = attribute.sizes();
+            read_runs(store, &mapping, sizes, attribute.place(), offset, buf)
         }
     }
 }
@@ -84,7 +86,8 @@ fn copy(to: &mut [u8], from: &[u8]) -> usize {
     to.len().min(from.len())
 }
 
-/// Reads from `offset` on through a mapping; `place` is for errors.
+/// Reads from `offset` on through a mapping, with the sizes that it was loaded with; `place` is for
+/// errors.
 pub(super) fn read_mapping<D: Device>(
     store: &Store<D>,
     mapping: &Mapping,
@@ -92,13 +95,24 @@ pub(super) fn read_mapping<D: Device>(
     offset: ByteOffset,
     buf: &mut [u8],
 ) -> Result<usize> {
-    let left = mapping.sizes.data.get().saturating_sub(offset.get());
+    read_runs(store, mapping, mapping.sizes, place, offset, buf)
+}
+
+fn read_runs<D: Device>(
+    store: &Store<D>,
+    mapping: &Mapping,
+    sizes: Sizes,
+    place: Place,
+    offset: ByteOffset,
+    buf: &mut [u8],
+) -> Result<usize> {
+    let left = sizes.data.get().saturating_sub(offset.get());
     let length = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
     let mut rest = buf.get_mut(..length).unwrap_or(&mut []);
     let mut at = offset;
     // Each turn consumes at least a byte of `rest`.
     while !rest.is_empty() {
-        let extent = locate(store.geometry(), mapping, place, at)?;
+        let extent = locate(store.geometry(), mapping, sizes.initialized, place, at)?;
         let part = usize::try_from(extent.length.get())
             .unwrap_or(usize::MAX)
             .min(rest.len());
@@ -107,7 +121,7 @@ pub(super) fn read_mapping<D: Device>(
         };
         match extent.source {
             Source::Device(from) => store.device().read(from, now).map_err(Error::Device)?,
-            Source::Hole | Source::Uninitialized(_) => now.fill(0),
+            Source::Hole | Source::Uninitialized(_) | Source::Delayed => now.fill(0),
         }
         at = at
             .checked_add(ByteCount::new(u64_from_usize(part)))
@@ -119,8 +133,8 @@ pub(super) fn read_mapping<D: Device>(
 
 /// Writes `buf` from `offset` on through a mapping; `place` is for errors.
 ///
-/// For what has clusters already, and whose size stays: a hole, clusters that were never written and
-/// bytes beyond the end are an error. After an error any part of `buf` may be written.
+/// For what has clusters already, and whose sizes are for others to change: a hole is an error. After
+/// an error any part of `buf` may be written.
 pub(super) fn write_mapping<D: Device>(
     store: &Store<D>,
     mapping: &Mapping,
@@ -128,21 +142,22 @@ pub(super) fn write_mapping<D: Device>(
     offset: ByteOffset,
     buf: &[u8],
 ) -> Result {
+    let everything = ByteCount::new(u64::MAX);
     let mut rest = buf;
     let mut at = offset;
     // Each turn consumes at least a byte of `rest`.
     while !rest.is_empty() {
-        let extent = locate(store.geometry(), mapping, place, at)?;
+        let extent = locate(store.geometry(), mapping, everything, place, at)?;
         let part = usize::try_from(extent.length.get())
             .unwrap_or(usize::MAX)
             .min(rest.len());
-        let Some((now, later)) = rest.split_at_checked(part).filter(|_| part != 0) else {
+        let (Source::Device(to), Some((now, later))) = (
+            extent.source,
+            rest.split_at_checked(part).filter(|_| part != 0),
+        ) else {
             return Err(missing(mapping, place, at));
         };
-        match extent.source {
-            Source::Device(to) => store.device().write(to, now).map_err(Error::Device)?,
-            Source::Hole | Source::Uninitialized(_) => return Err(missing(mapping, place, at)),
-        }
+        store.device().write(to, now).map_err(Error::Device)?;
         at = at
             .checked_add(ByteCount::new(u64_from_usize(part)))
             .ok_or_else(|| missing(mapping, place, at))?;
@@ -162,6 +177,8 @@ pub enum Source {
     ///
     /// They are from this offset of the device on.
     Uninitialized(ByteOffset),
+    /// Reserved for data that is in the page cache: zeros where that has none.
+    Delayed,
 }
 
 /// A range of bytes of an attribute that come from one place.
@@ -187,13 +204,21 @@ pub fn map_extent<D: Device>(
 ) -> Result<ByteExtent> {
     check_supported(attribute, Form::NonResident)?;
     let mapping = attribute.mapping(store)?;
-    locate(store.geometry(), &mapping, attribute.place(), offset)
+    let initialized = attribute.sizes().initialized;
+    locate(
+        store.geometry(),
+        &mapping,
+        initialized,
+        attribute.place(),
+        offset,
+    )
 }
 
 /// What is at `offset`, see [`map_extent`].
-fn locate(
+pub(super) fn locate(
     geometry: &Geometry,
     mapping: &Mapping,
+    initialized: ByteCount,
     place: Place,
     offset: ByteOffset,
 ) -> Result<ByteExtent> {
@@ -214,13 +239,14 @@ fn locate(
     let source = match run.target {
         Target::Missing => return Err(missing(mapping, place, offset)),
         Target::Hole => Source::Hole,
-        Target::Clusters(lcn) => {
+        Target::Delayed => Source::Delayed,
+        Target::Clusters(lcn) | Target::Fresh(lcn) => {
             let start = cluster.lcn_to_offset(lcn);
             let start = start.and_then(|start| start.checked_add(within));
             Source::Device(start.ok_or_else(|| missing(mapping, place, offset))?)
         }
     };
-    let initialized = mapping.sizes.initialized.get().saturating_sub(offset.get());
+    let initialized = initialized.get().saturating_sub(offset.get());
     Ok(match source {
         Source::Device(at) if initialized == 0 => ByteExtent {
             offset,

@@ -86,6 +86,10 @@ pub enum Error {
     NotDirectory,
     /// Valid, but not handled by this driver; says what.
     Unsupported(&'static str),
+    /// The MFT record has no room for what should be put into it.
+    NoRoom,
+    /// The volume is not to be written, or not any more.
+    ReadOnly,
 }
 
 impl Error {
@@ -123,6 +127,8 @@ impl fmt::Display for Error {
             }
             Self::NotDirectory => f.write_str("not a directory"),
             Self::Unsupported(what) => f.write_fmt(fmt!("{} not supported", what)),
+            Self::NoRoom => f.write_str("no room left in the MFT record"),
+            Self::ReadOnly => f.write_str("the volume is read-only"),
         }
     }
 }

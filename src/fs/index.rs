@@ -25,7 +25,11 @@ use super::{
         Attribute,
         Mapping, //
     },
-    buffer::Buffer,
+    buffer::{
+        Buffer,
+        Mapped, //
+    },
+    cache::Handle,
     catalog::Catalog,
     data,
     device::Device,
@@ -146,6 +150,35 @@ impl Index {
         (self.root.data_size(), blocks)
     }
 
+    /// The attribute that is the root.
+    pub(super) fn root(&self) -> &Attribute {
+        &self.root
+    }
+
+    /// The buffer of an index block, which stays in the cache with it.
+    pub(super) fn block<D: Device>(&self, store: &Store<D>, vcn: Vcn) -> Result<Handle<Buffer>> {
+        store
+            .blocks
+            .get_or_insert(self.key(vcn), Buffer::index_block)
+    }
+
+    /// Locks an index block, and reads it if need be.
+    pub(super) fn map_block<'b, D: Device>(
+        &self,
+        store: &Store<D>,
+        vcn: Vcn,
+        buffer: &'b Handle<Buffer>,
+    ) -> Result<Mapped<'b>> {
+        let place = self.place(Node::Block(vcn));
+        // Before the block is locked, so that no record is mapped under its lock.
+        let mapping = self
+            .allocation
+            .as_ref()
+            .ok_or_else(|| Error::rule(place, "directory without $INDEX_ALLOCATION", 0, 1))?
+            .mapping(store)?;
+        buffer.map(|| self.read(store, &mapping, vcn))
+    }
+
     /// Where a node is, for an error.
     pub fn place(&self, node: Node) -> Place {
         match node {
@@ -184,16 +217,8 @@ impl Index {
         F: FnOnce(&IndexNode<'_>) -> Result<R>,
     {
         let place = self.place(Node::Block(vcn));
-        let allocation = self
-            .allocation
-            .as_ref()
-            .ok_or_else(|| Error::rule(place, "directory without $INDEX_ALLOCATION", 0, 1))?;
-        // Before the block is locked, so that no record is mapped under its lock.
-        let mapping = allocation.mapping(store)?;
-        let buffer = store
-            .blocks
-            .get_or_insert(self.key(vcn), Buffer::index_block)?;
-        let mapped = buffer.map(|| self.read(store, &mapping, vcn))?;
+        let buffer = self.block(store, vcn)?;
+        let mapped = self.map_block(store, vcn, &buffer)?;
         let block = IndexBlock::parse(mapped.bytes()).at(place)?;
         block.expect_vcn(vcn).at(place)?;
         look(&block.node)

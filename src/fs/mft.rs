@@ -71,15 +71,7 @@ pub(super) fn read_record<D: Device>(store: &Store<D>, number: RecordNumber) -> 
 
 /// Reads one of the first four records from `$MFTMirr`.
 pub(super) fn read_mirror<D: Device>(store: &Store<D>, number: RecordNumber) -> Result<KVec<u8>> {
-    let geometry = store.geometry();
-    let at = geometry
-        .cluster_size()
-        .lcn_to_offset(geometry.mft_mirror())
-        .and_then(|start| {
-            let skipped = byte_offset(store, number)?;
-            start.checked_add(ByteCount::new(skipped.get()))
-        })
-        .ok_or(Error::NotFound)?;
+    let at = mirror_place(store, number).ok_or(Error::NotFound)?;
     let mut record = KVec::<u8>::zeroed(store.record_bytes(), GFP_KERNEL)?;
     store
         .device()
@@ -180,8 +172,30 @@ pub(super) fn finish(record: &mut [u8], number: RecordNumber) -> Result {
     }
 }
 
+/// Where on the device the copy of a record is that has one.
+pub(super) fn mirror_place<D: Device>(
+    store: &Store<D>,
+    number: RecordNumber,
+) -> Option<ByteOffset> {
+    let geometry = store.geometry();
+    // The mirror fills a cluster at least.
+    let in_cluster = geometry
+        .cluster_size()
+        .bytes()
+        .checked_shr(geometry.record_size().shift())
+        .unwrap_or(0);
+    if number.get() >= MIRRORED.max(u64::from(in_cluster)) {
+        return None;
+    }
+    let start = geometry
+        .cluster_size()
+        .lcn_to_offset(geometry.mft_mirror())?;
+    let skipped = byte_offset(store, number)?;
+    start.checked_add(ByteCount::new(skipped.get()))
+}
+
 /// Where a record begins in `$MFT`.
-fn byte_offset<D: Device>(store: &Store<D>, number: RecordNumber) -> Option<ByteOffset> {
+pub(super) fn byte_offset<D: Device>(store: &Store<D>, number: RecordNumber) -> Option<ByteOffset> {
     let size = u64::from(store.geometry().record_size().bytes());
     number.get().checked_mul(size).map(ByteOffset::new)
 }

@@ -35,6 +35,17 @@ where
     F: FnMut(&FileName<'_>) -> Result<bool>,
 {
     let place = Place::Attribute(catalog.owner.number, AttributeType::FILE_NAME);
+    for_each_value(store, catalog, |value| {
+        look(&FileName::parse(value).at(place)?)
+    })
+}
+
+/// As [`for_each`], with the whole value of each `$FILE_NAME`.
+pub(super) fn for_each_value<D, F>(store: &Store<D>, catalog: &Catalog, mut look: F) -> Result
+where
+    D: Device,
+    F: FnMut(&[u8]) -> Result<bool>,
+{
     let wanted = Wanted {
         owner: catalog.owner,
         type_: AttributeType::FILE_NAME,
@@ -42,7 +53,7 @@ where
     };
     for piece in catalog.pieces(AttributeType::FILE_NAME, &[]) {
         let more = wanted.with_instance(store, piece, |attribute| match attribute.form {
-            Form::Resident { value, .. } => look(&FileName::parse(value).at(place)?),
+            Form::Resident { value, .. } => look(value),
             Form::NonResident(_) => Ok(true),
         });
         match more {

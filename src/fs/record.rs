@@ -70,7 +70,7 @@ pub struct MappedRecord<'a> {
     buffer: Mapped<'a>,
 }
 
-impl MappedRecord<'_> {
+impl<'a> MappedRecord<'a> {
     /// The record, decoded.
     pub fn record(&self) -> Result<FileRecord<'_>> {
         FileRecord::parse(self.buffer.bytes()).at(Place::Record(self.number))
@@ -89,9 +89,9 @@ impl MappedRecord<'_> {
         Ok(record)
     }
 
-    /// The bytes, fixups undone, to be changed by the holder of the lock.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        self.buffer.bytes_mut()
+    /// The guard of its buffer, for a transaction.
+    pub(super) fn into_buffer(self) -> Mapped<'a> {
+        self.buffer
     }
 }
 

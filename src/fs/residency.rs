@@ -80,11 +80,16 @@ pub enum Point {
     HintResident,
     /// The second look found the hint stale; the record is unmapped again.
     Flipped,
+    /// Who converts has prepared everything; the record is unchanged.
+    Prepared,
+    /// The record is changed, and still mapped; the hint is not published yet.
+    FactFlipped,
 }
 
 /// Called at the places where another thread could come between; the unit type does nothing.
 pub trait Probe {
-    /// The thread is at `point` and holds no lock of this layer.
+    /// The thread is at `point`. A reader holds no lock of this layer there; a converter has locked the
+    /// mapping, and at [`Point::FactFlipped`] the record.
     fn at(&self, point: Point);
 }
 

@@ -5,6 +5,9 @@
 //! A runlist is built once, part by part in the order of their VCNs, and never changes afterwards; a
 //! new one replaces it. What no part describes, because a part is missing or broken, is kept as a
 //! gap of its own kind, so that the rest of the file can be read.
+//!
+//! The runlist of a file that is being written is ahead of its records: clusters are reserved before
+//! they have a place, and have a place before the data is there and the record may tell of them.
 
 use kernel::prelude::*;
 
@@ -23,6 +26,10 @@ use crate::ondisk::units::{
 pub enum Target {
     /// On the volume, from this cluster on.
     Clusters(Lcn),
+    /// On the volume as well, but the data is on its way there: a record does not tell of it yet.
+    Fresh(Lcn),
+    /// Reserved for data that is in the page cache; no place is chosen yet.
+    Delayed,
     /// Nowhere: a hole, it reads as zeros.
     Hole,
     /// Not known: the part of the attribute that would tell it is missing or broken.
@@ -38,6 +45,40 @@ pub struct Extent {
     pub length: ClusterCount,
     /// Where they are.
     pub target: Target,
+}
+
+impl Extent {
+    /// The part that begins at `vcn`, if that is before the end; all of it if it begins later.
+    pub fn from(&self, vcn: Vcn) -> Option<Self> {
+        let Some(skipped) = vcn.distance_from(self.vcn) else {
+            return Some(*self);
+        };
+        let length = self.length.checked_sub(skipped)?;
+        if length == ClusterCount::ZERO {
+            return None;
+        }
+        let target = match self.target {
+            Target::Clusters(lcn) => Target::Clusters(lcn.checked_add(skipped)?),
+            Target::Fresh(lcn) => Target::Fresh(lcn.checked_add(skipped)?),
+            other => other,
+        };
+        Some(Self {
+            vcn,
+            length,
+            target,
+        })
+    }
+
+    /// The part before `vcn`, if there is one.
+    pub fn before(&self, vcn: Vcn) -> Option<Self> {
+        let length = vcn.distance_from(self.vcn)?.min(self.length);
+        (length != ClusterCount::ZERO).then_some(Self { length, ..*self })
+    }
+
+    /// The first VCN behind it.
+    pub fn end(&self) -> Option<Vcn> {
+        self.vcn.checked_add(self.length)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,8 +145,11 @@ impl Runlist {
             return false;
         };
         match (last.target, target) {
-            (Target::Hole, Target::Hole) | (Target::Missing, Target::Missing) => true,
-            (Target::Clusters(lcn), Target::Clusters(next)) => {
+            (Target::Hole, Target::Hole)
+            | (Target::Delayed, Target::Delayed)
+            | (Target::Missing, Target::Missing) => true,
+            (Target::Clusters(lcn), Target::Clusters(next))
+            | (Target::Fresh(lcn), Target::Fresh(next)) => {
                 let length = self.end.distance_from(last.vcn);
                 length.and_then(|length| lcn.checked_add(length)) == Some(next)
             }
@@ -127,16 +171,67 @@ impl Runlist {
             return None;
         }
         let (run, end) = self.run_of(vcn)?;
-        let skipped = vcn.distance_from(run.vcn)?;
-        let target = match run.target {
-            Target::Clusters(lcn) => Target::Clusters(lcn.checked_add(skipped)?),
-            other => other,
+        let whole = Extent {
+            vcn: run.vcn,
+            length: end.distance_from(run.vcn)?,
+            target: run.target,
         };
+        whole.from(vcn)
+    }
+
+    /// The whole run that `vcn` is in; `None` beyond the end.
+    pub fn run_at(&self, vcn: Vcn) -> Option<Extent> {
+        if vcn >= self.end {
+            return None;
+        }
+        let (run, end) = self.run_of(vcn)?;
         Some(Extent {
-            vcn,
-            length: end.distance_from(vcn)?,
-            target,
+            vcn: run.vcn,
+            length: end.distance_from(run.vcn)?,
+            target: run.target,
         })
+    }
+
+    /// All runs, in the order of their VCNs.
+    pub fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
+        let ends = self.runs.iter().skip(1).map(|run| run.vcn);
+        let ends = Iterator::chain(ends, core::iter::once(self.end));
+        self.runs.iter().zip(ends).filter_map(|(run, end)| {
+            Some(Extent {
+                vcn: run.vcn,
+                length: end.distance_from(run.vcn)?,
+                target: run.target,
+            })
+        })
+    }
+
+    /// The same runs up to `end`; what is behind it is left out.
+    pub fn until(&self, end: Vcn) -> Result<Self> {
+        let mut cut = Self::new();
+        for run in self.extents() {
+            let Some(before) = run.before(end) else {
+                break;
+            };
+            cut.push(before.target, before.length)?;
+        }
+        Ok(cut)
+    }
+
+    /// The same runs, but `length` clusters from `vcn` on are to `target`. A hole leads there if need
+    /// be.
+    pub fn replaced(&self, vcn: Vcn, length: ClusterCount, target: Target) -> Result<Self> {
+        let mut changed = self.until(vcn)?;
+        if let Some(gap) = vcn.distance_from(changed.end) {
+            changed.push(Target::Hole, gap)?;
+        }
+        changed.push(target, length)?;
+        let behind = changed.end;
+        for run in self.extents() {
+            if let Some(rest) = run.from(behind) {
+                changed.push(rest.target, rest.length)?;
+            }
+        }
+        Ok(changed)
     }
 
     /// The last run that begins at or before `vcn`, and where it ends.

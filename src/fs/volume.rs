@@ -13,6 +13,10 @@ use kernel::{
 };
 
 use super::{
+    allocator::{
+        Allocator,
+        Zone, //
+    },
     array,
     attribute::{
         Attribute,
@@ -38,6 +42,7 @@ use super::{
         FirstRecords,
         Store, //
     },
+    writing::Writing, //
 };
 use crate::ondisk::{
     attribute::{
@@ -87,8 +92,10 @@ pub struct Volume<D: Device> {
     label: KVec<u16>,
     information: VolumeInformation,
     clusters: Option<Bitmap>,
+    allocator: Result<Pin<KBox<Allocator>>>,
     records: Option<Bitmap>,
     notices: KVec<Notice>,
+    writing: Pin<KBox<Writing>>,
 }
 
 impl<D: Device> core::ops::Deref for Volume<D> {
@@ -126,14 +133,18 @@ impl<D: Device> Volume<D> {
         let clusters = open_bitmap(&store, &mut notices)?;
         let records = open_record_bitmap(&store)?;
         check_attribute_definitions(&store, &mut notices)?;
+        let allocator = open_allocator(&store)?;
+        let writing = KBox::pin_init(Writing::new(), GFP_KERNEL).map_err(|_| Error::NoMemory)?;
         let volume = Self {
             store,
             upcase,
             label,
             information,
             clusters,
+            allocator,
             records,
             notices,
+            writing,
         };
         Ok(KBox::new(volume, GFP_KERNEL)?)
     }
@@ -141,6 +152,24 @@ impl<D: Device> Volume<D> {
     /// What the administrator should know although the volume could be opened.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
+    }
+
+    /// Whether something was found that only chkdsk can mend, in what writing relies on.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.notices.iter().any(Notice::forbids_writing)
+    }
+
+    /// How far the volume is written.
+    pub(super) fn writing(&self) -> &Writing {
+        &self.writing
+    }
+
+    /// The allocator, or why there is none.
+    pub(super) fn clusters_for_writing(&self) -> Result<&Allocator> {
+        match &self.allocator {
+            Ok(allocator) => Ok(allocator),
+            Err(error) => Err(*error),
+        }
     }
 
     /// The name of the volume, as UTF-16 units.
@@ -175,6 +204,9 @@ impl<D: Device> Volume<D> {
     ///
     /// Counts at the first call, which reads all of `$Bitmap`; may sleep.
     pub fn free_clusters(&self) -> Result<Option<ClusterCount>> {
+        if let (true, Ok(allocator)) = (self.is_writable(), &self.allocator) {
+            return allocator.free(&self.store).map(Some);
+        }
         match &self.clusters {
             Some(bitmap) => Ok(Some(ClusterCount::new(bitmap.free(&self.store)?))),
             None => Ok(None),
@@ -407,8 +439,18 @@ fn compare_mirror<D: Device>(store: &Store<D>, notices: &mut KVec<Notice>) -> Re
     Ok(())
 }
 
+/// Takes `$Bitmap` over for writing; the inner error is why it cannot be written.
+fn open_allocator<D: Device>(store: &Store<D>) -> Result<Result<Pin<KBox<Allocator>>>> {
+    let opened = system_attribute(store, system_record::BITMAP, AttributeType::DATA)
+        .and_then(|bitmap| Allocator::open(store, &bitmap, Zone::behind_mft(store)));
+    match opened {
+        Err(Error::NoMemory) => Err(Error::NoMemory),
+        opened => Ok(opened),
+    }
+}
+
 /// Opens an attribute of a system file.
-fn system_attribute<D: Device>(
+pub(super) fn system_attribute<D: Device>(
     store: &Store<D>,
     number: RecordNumber,
     type_: AttributeType,

@@ -127,6 +127,16 @@ impl AttributeFlags {
     pub const fn is_sparse(self) -> bool {
         self.0 & Self::SPARSE != 0
     }
+
+    /// The same, for an attribute that may have holes.
+    pub const fn with_sparse(self) -> Self {
+        Self(self.0 | Self::SPARSE)
+    }
+
+    /// The same, for an attribute that has none.
+    pub const fn without_sparse(self) -> Self {
+        Self(self.0 & !Self::SPARSE)
+    }
 }
 
 /// The sizes of a non-resident attribute, from its first part.
@@ -223,7 +233,7 @@ pub const MIN_RESIDENT_LENGTH: usize = 0x18;
 /// Bytes of the header of a non-resident attribute without a compressed size.
 pub const MIN_NON_RESIDENT_LENGTH: usize = 0x40;
 /// Bytes of the header of a non-resident attribute with a compressed size.
-const COMPRESSED_HEADER_LENGTH: usize = 0x48;
+pub(super) const COMPRESSED_HEADER_LENGTH: usize = 0x48;
 
 /// The extent of an attribute record, known before its content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

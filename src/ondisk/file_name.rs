@@ -116,3 +116,44 @@ impl<'a> FileName<'a> {
             .then_some(self.reparse_tag_or_ea_size)
     }
 }
+
+/// What the entry of a directory copies from the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// The times.
+    pub times: Times,
+    /// Bytes that the unnamed stream takes on the volume.
+    pub allocated_size: ByteCount,
+    /// Bytes of the unnamed stream.
+    pub data_size: ByteCount,
+    /// The attributes of `$STANDARD_INFORMATION`; what only a `$FILE_NAME` has stays.
+    pub attributes: FileAttributes,
+}
+
+impl Copies {
+    /// Bits of the attributes that are not copies.
+    const OWN: u32 = FileAttributes::NTFS_DIRECTORY.get() | 0x2000_0000;
+
+    /// Puts the copies into the value of a `$FILE_NAME`; says whether it is different now.
+    pub fn put(&self, value: &mut [u8]) -> bool {
+        let Some(old) = bytes::u32_at(value, field::ATTRIBUTES) else {
+            return false;
+        };
+        let attributes = (old & Self::OWN) | (self.attributes.get() & !Self::OWN);
+        let fields = [
+            (field::TIMES, self.times.creation.get()),
+            (field::TIMES + 0x08, self.times.modification.get()),
+            (field::TIMES + 0x10, self.times.change.get()),
+            (field::TIMES + 0x18, self.times.access.get()),
+            (field::ALLOCATED_SIZE, self.allocated_size.get()),
+            (field::DATA_SIZE, self.data_size.get()),
+        ];
+        let mut changed = attributes != old;
+        bytes::put_at(value, field::ATTRIBUTES, &attributes.to_le_bytes());
+        for (at, new) in fields {
+            changed |= bytes::u64_at(value, at) != Some(new);
+            bytes::put_at(value, at, &new.to_le_bytes());
+        }
+        changed
+    }
+}

@@ -19,6 +19,7 @@
 )]
 
 pub mod attribute;
+pub mod attribute_builder;
 pub mod attribute_list;
 pub mod boot;
 pub mod bytes;

@@ -70,6 +70,14 @@ impl FileAttributes {
         self.0 & other.0 == other.0
     }
 
+    /// The same with all bits of `other` set, or with none of them.
+    pub const fn with(self, other: Self, set: bool) -> Self {
+        match set {
+            true => Self(self.0 | other.0),
+            false => Self(self.0 & !other.0),
+        }
+    }
+
     /// Whether any bit of `other` is set.
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -133,5 +141,21 @@ impl StandardInformation {
             is_case_sensitive_directory: flags & 1 != 0,
             security_id: bytes::u32_at(value, field::SECURITY_ID).filter(|id| *id != 0),
         })
+    }
+
+    /// The head of a value: what it begins with, in both forms.
+    pub fn times_and_attributes(times: &Times, attributes: FileAttributes) -> [u8; field::NEEDED] {
+        let mut head = [0; field::NEEDED];
+        let fields = [
+            times.creation,
+            times.modification,
+            times.change,
+            times.access,
+        ];
+        for (to, time) in head.chunks_mut(8).zip(fields) {
+            bytes::put_at(to, 0, &time.get().to_le_bytes());
+        }
+        bytes::put_at(&mut head, field::ATTRIBUTES, &attributes.0.to_le_bytes());
+        head
     }
 }

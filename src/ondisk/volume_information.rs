@@ -18,6 +18,9 @@ mod field {
     pub(super) const LENGTH: usize = 0x0c;
 }
 
+/// Where the flags are in the value, in bytes.
+pub const FLAGS_OFFSET: usize = field::FLAGS;
+
 /// The state of a volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VolumeFlags(u16);
@@ -48,6 +51,14 @@ impl VolumeFlags {
     /// The field as it is on the disk.
     pub const fn get(self) -> u16 {
         self.0
+    }
+
+    /// The same with all bits of `other` set, or with none of them.
+    pub const fn with(self, other: Self, set: bool) -> Self {
+        match set {
+            true => Self(self.0 | other.0),
+            false => Self(self.0 & !other.0),
+        }
     }
 
     /// Whether all bits of `other` are set.

@@ -27,6 +27,9 @@ impl From<FsError> for Error {
             FsError::NotNtfs => EINVAL,
             FsError::Corrupt(_) => EUCLEAN,
             FsError::NoSpace => ENOSPC,
+            // What is in the way is to be moved out of the record by who writes; nobody else sees it.
+            FsError::NoRoom => ENOSPC,
+            FsError::ReadOnly => EROFS,
             FsError::NotFound => ENOENT,
             FsError::Stale(_) => ESTALE,
             FsError::NotDirectory => ENOTDIR,
@@ -42,10 +45,11 @@ pub(super) fn report(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
     match error {
         FsError::NotFound
         | FsError::NoSpace
+        | FsError::ReadOnly
         | FsError::Stale(_)
         | FsError::NotDirectory
         | FsError::NoMemory => {}
-        FsError::Unsupported(_) => sb.warn(fmt!("{}", error)),
+        FsError::Unsupported(_) | FsError::NoRoom => sb.warn(fmt!("{}", error)),
         FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) => sb.error(fmt!("{}", error)),
     }
     error.into()

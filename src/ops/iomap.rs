@@ -64,7 +64,7 @@ impl iomap::Operations<NtfsRs> for Data {
             offset: pos,
             length: end.min(i64::MAX.unsigned_abs()).saturating_sub(pos),
             kind: match found.source {
-                Source::Hole => ExtentKind::Hole,
+                Source::Hole | Source::Delayed => ExtentKind::Hole,
                 Source::Device(at) => ExtentKind::Mapped { address: at.get() },
                 Source::Uninitialized(at) => ExtentKind::Unwritten { address: at.get() },
             },

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A value within its record: writing it, changing its size, and moving it to clusters.
+//!
+//! The move is what [`super::residency`] is about. Everything that can fail is done first: clusters are
+//! allocated, the value is written to them, the new attribute record is made. Then the record changes
+//! under its lock, and the hint is published last, still under it. From there on nothing can fail.
+//!
+//! Lock order: see [`super`]. The caller of a conversion has the first folio of the value locked, or is
+//! sure that there is none: nobody else writes the value meanwhile.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    allocator::{
+        Allocation,
+        Claim,
+        Purpose,
+        Run, //
+    },
+    array,
+    attribute::{
+        Attribute,
+        Mapping, //
+    },
+    device::Device,
+    error::{
+        Error,
+        Result, //
+    },
+    file::check_writable,
+    recording::{
+        unfit,
+        Image, //
+    },
+    residency::{
+        Form,
+        Point,
+        Probe, //
+    },
+    runlist::{
+        Runlist,
+        Target, //
+    },
+    transaction::{
+        PageId,
+        Transaction, //
+    },
+    unrecorded::Unrecorded,
+    volume::Volume, //
+};
+use crate::ondisk::{
+    attribute::{
+        Form as RecordForm,
+        Sizes, //
+    },
+    attribute_builder::Head,
+    bytes::u64_from_usize,
+    log::change::Change,
+    units::{
+        ByteCount,
+        ByteOffset,
+        ClusterCount,
+        Vcn, //
+    },
+};
+
+/// Writes `bytes` to `at` of the value, as far as the value goes.
+///
+/// [`Form::NonResident`] if it is not in its record any more: then nothing was written.
+pub fn write_resident<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    bytes: &[u8],
+) -> Result<Form> {
+    write_resident_probed(volume, data, at, bytes, &())
+}
+
+/// [`write_resident`] with a probe at the places where another thread could come between.
+pub fn write_resident_probed<D: Device, P: Probe>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    bytes: &[u8],
+    probe: &P,
+) -> Result<Form> {
+    volume.start_change()?;
+    in_record(volume, data, probe, |transaction, page, value, place| {
+        let start = usize::try_from(at.get()).unwrap_or(usize::MAX);
+        let room = value.saturating_sub(start);
+        let bytes = bytes.get(..room.min(bytes.len())).unwrap_or(&[]);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        transaction.change(page, |record| {
+            Change::update_resident_value(record, place, start, bytes)
+        })
+    })
+}
+
+/// Makes the value `size` bytes long: what comes in is zero.
+///
+/// [`Form::NonResident`], and nothing changed, if it is not in its record, or would not fit there.
+pub fn resize_resident<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    size: ByteCount,
+) -> Result<Form> {
+    check_writable(data, Form::Resident)?;
+    volume.start_change()?;
+    let length = match usize::try_from(size.get()) {
+        Ok(length) if length <= volume.record_bytes() => length,
+        _ => return Ok(Form::NonResident),
+    };
+    let resized = in_record(volume, data, &(), |transaction, page, old, place| {
+        if old == length {
+            return Ok(());
+        }
+        let found = data.find_in(transaction.bytes(page))?;
+        let RecordForm::Resident { value, .. } = found.form else {
+            return Err(Error::NotFound);
+        };
+        let mut bytes = KVec::<u8>::zeroed(length, GFP_KERNEL)?;
+        for (to, from) in bytes.iter_mut().zip(value) {
+            *to = *from;
+        }
+        let wanted = data.wanted();
+        let head = Head {
+            type_: wanted.type_,
+            name: wanted.name,
+            id: found.id,
+            flags: found.flags,
+        };
+        let attribute = head.resident(&bytes, false).map_err(unfit)?;
+        transaction.change(page, |record| Change::delete_attribute(record, place))?;
+        transaction.change(page, |record| {
+            Change::create_attribute(record, place, &attribute)
+        })?;
+        data.set_sizes(resident_sizes(size));
+        Ok(())
+    });
+    match resized {
+        Err(Error::NoRoom) => Ok(Form::NonResident),
+        result => result,
+    }
+}
+
+fn resident_sizes(size: ByteCount) -> Sizes {
+    Sizes {
+        allocated: size,
+        data: size,
+        initialized: size,
+        compressed: None,
+    }
+}
+
+/// Turns that are taken before an attribute whose hint and fact never agree counts as corrupt.
+const MAX_TURNS: u32 = 64;
+
+/// Lets `act` change a value that is in its record: the three steps of [`super::residency`], in a
+/// transaction. It gets the page, the length of the value and where the attribute is.
+fn in_record<D, P, F>(volume: &Volume<D>, data: &Attribute, probe: &P, act: F) -> Result<Form>
+where
+    D: Device,
+    P: Probe,
+    F: FnOnce(&mut Transaction<'_>, PageId, usize, usize) -> Result,
+{
+    let piece = data.first_piece().ok_or(Error::NotFound)?;
+    for _ in 0..MAX_TURNS {
+        if data.residency().hint() == Form::NonResident {
+            return Ok(Form::NonResident);
+        }
+        probe.at(Point::HintResident);
+        let holder = data.holder(volume)?;
+        let mut transaction = Transaction::begin();
+        let page = transaction.map_record(volume, &holder, piece.record)?;
+        let found = data.find_in(transaction.bytes(page))?;
+        if let RecordForm::Resident { value, .. } = found.form {
+            let (length, place) = (value.len(), found.at);
+            act(&mut transaction, page, length, place)?;
+            transaction.commit();
+            return Ok(Form::Resident);
+        }
+        drop(transaction);
+        probe.at(Point::Flipped);
+    }
+    Err(Error::rule(
+        data.place(),
+        "form of the attribute differs from the one it was opened with",
+        1,
+        0,
+    ))
+}
+
+/// Moves the value to clusters. `value` is what it is to be: the bytes of its first folio, which the
+/// caller has locked, up to the size of the file.
+///
+/// Nothing is changed on an error. A value that is in clusters already stays as it is.
+pub fn make_non_resident<D: Device>(volume: &Volume<D>, data: &Attribute, value: &[u8]) -> Result {
+    make_non_resident_probed(volume, data, value, &())
+}
+
+/// [`make_non_resident`] with a probe at the places where another thread could come between.
+pub fn make_non_resident_probed<D: Device, P: Probe>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    value: &[u8],
+    probe: &P,
+) -> Result {
+    check_writable(data, Form::NonResident)?;
+    volume.start_change()?;
+    let mut unrecorded = data.unrecorded();
+    if data.residency().hint() == Form::NonResident {
+        return Ok(());
+    }
+    let prepared = Prepared::new(volume, data, value)?;
+    probe.at(Point::Prepared);
+    prepared.commit(volume, data, &mut unrecorded, probe)
+}
+
+/// All that can fail of a conversion but mapping the record; dropping it gives everything back.
+struct Prepared<'v> {
+    allocations: KVec<Allocation<'v>>,
+    mapping: Arc<Mapping>,
+    image: Image,
+    pairs: KVec<u8>,
+    sizes: Sizes,
+}
+
+impl<'v> Prepared<'v> {
+    fn new<D: Device>(volume: &'v Volume<D>, data: &Attribute, value: &[u8]) -> Result<Self> {
+        let geometry = volume.geometry();
+        let cluster = geometry.cluster_size();
+        let size = ByteCount::new(u64_from_usize(value.len()));
+        let end = Vcn::new(cluster.clusters_for(size).get());
+        let allocator = volume.allocator()?;
+
+        let mut allocations = KVec::new();
+        let mut runlist = Runlist::new();
+        // Each turn adds at least a cluster.
+        while let Some(missing) = end.distance_from(runlist.end()) {
+            if missing == ClusterCount::ZERO {
+                break;
+            }
+            let goal = super::file::behind(&runlist, runlist.end());
+            let got =
+                allocator.allocate(volume, goal, missing, Claim::Unreserved, Purpose::Data)?;
+            let Run { lcn, length } = got.run();
+            array::push(&mut allocations, got)?;
+            runlist.push(Target::Clusters(lcn), length)?;
+        }
+        let allocated = cluster
+            .to_bytes(ClusterCount::new(end.get()))
+            .ok_or(Error::NoSpace)?;
+        let sizes = Sizes {
+            allocated,
+            data: size,
+            initialized: size,
+            compressed: None,
+        };
+        let mapping = Arc::new(
+            Mapping {
+                runlist,
+                sizes,
+                damage: None,
+            },
+            GFP_KERNEL,
+        )?;
+        write_value(volume, data, &mapping, value)?;
+        let image = Image::new(
+            geometry,
+            data.place(),
+            &mapping,
+            sizes,
+            size.get(),
+            ByteCount::ZERO,
+        )?;
+        let pairs = image.mapping_pairs(volume.record_bytes())?;
+        Ok(Self {
+            allocations,
+            mapping,
+            image,
+            pairs,
+            sizes,
+        })
+    }
+
+    /// The fact, then the hint.
+    fn commit<D: Device, P: Probe>(
+        mut self,
+        volume: &Volume<D>,
+        data: &Attribute,
+        unrecorded: &mut Unrecorded,
+        probe: &P,
+    ) -> Result {
+        let piece = data.first_piece().ok_or(Error::NotFound)?;
+        let holder = data.holder(volume)?;
+        let mut transaction = Transaction::begin();
+        let page = transaction.map_record(volume, &holder, piece.record)?;
+        let found = data.find_in(transaction.bytes(page))?;
+        if let RecordForm::NonResident(_) = found.form {
+            return Ok(());
+        }
+        let (at, wanted) = (found.at, data.wanted());
+        let head = Head {
+            type_: wanted.type_,
+            name: wanted.name,
+            id: found.id,
+            flags: found.flags,
+        };
+        let attribute = self.image.to_attribute(&head, &self.pairs)?;
+        transaction.change(page, |record| Change::delete_attribute(record, at))?;
+        transaction.change(page, |record| {
+            Change::create_attribute(record, at, &attribute)
+        })?;
+        // From here on nothing fails.
+        while let Some(allocation) = self.allocations.pop() {
+            allocation.keep();
+        }
+        data.set_sizes(self.sizes);
+        data.install(self.mapping);
+        unrecorded.settle(self.sizes.initialized.get());
+        probe.at(Point::FactFlipped);
+        data.residency().publish(Form::NonResident);
+        transaction.commit();
+        Ok(())
+    }
+}
+
+/// Writes the value to its clusters, with zeros up to their end.
+fn write_value<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    mapping: &Mapping,
+    value: &[u8],
+) -> Result {
+    let length = usize::try_from(mapping.sizes.allocated.get()).map_err(|_| Error::NoSpace)?;
+    let mut bytes = KVVec::<u8>::zeroed(length, GFP_KERNEL)?;
+    for (to, from) in bytes.iter_mut().zip(value) {
+        *to = *from;
+    }
+    super::data::write_mapping(volume, mapping, data.place(), ByteOffset::ZERO, &bytes)
+}

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Writing the value of a stream whose data goes through the page cache.
+//!
+//! For a value in clusters the page cache asks in this order:
+//!
+//! 1. [`reserve`], before bytes are copied into the cache: holes become delayed clusters, which are
+//!    promised but have no place;
+//! 2. [`set_initialized`], when they are copied;
+//! 3. [`allocate`], when they are written back: a whole delayed run gets its place at once, so a file
+//!    that is streamed has few runs;
+//! 4. [`written`], when the transfer ended;
+//! 5. [`super::inode::Inode::write`], whenever the record is to know.
+//!
+//! A value in its record is written by [`super::convert`].
+//!
+//! Lock order: see [`super`]. The caller may have a folio locked. Each function locks the mapping
+//! against other changes; under that come the records, then the bitmaps.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    allocator::{
+        Claim,
+        Purpose,
+        Run, //
+    },
+    array,
+    attribute::{
+        Attribute,
+        Mapping, //
+    },
+    data::{
+        self,
+        ByteExtent,
+        Source, //
+    },
+    device::Device,
+    error::{
+        Error,
+        Result, //
+    },
+    residency::Form,
+    runlist::{
+        Runlist,
+        Target, //
+    },
+    unrecorded::{
+        ByteSpan,
+        Unrecorded, //
+    },
+    volume::Volume, //
+};
+use crate::ondisk::{
+    attribute::Sizes,
+    units::{
+        ByteCount,
+        ByteOffset,
+        ClusterCount,
+        Lcn,
+        Vcn, //
+    },
+};
+
+/// Whether the value may be written in this form; never raw bytes into what needs coding.
+pub(super) fn check_writable(data: &Attribute, form: Form) -> Result {
+    if let Some(what) = data.unsupported(form) {
+        return Err(Error::Unsupported(what));
+    }
+    if data.flags().is_compressed() {
+        return Err(Error::Unsupported("writing compressed data"));
+    }
+    Ok(())
+}
+
+/// Promises clusters for a buffered write of `length` bytes at `at`, and says what is there.
+///
+/// Of holes the clusters that the write touches become delayed. The answer is one extent from `at` on.
+pub fn reserve<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+) -> Result<ByteExtent> {
+    check_writable(data, Form::NonResident)?;
+    volume.start_change()?;
+    match try_reserve(volume, data, at, length) {
+        // Clusters that were freed may be waiting for their records to be durable.
+        Err(Error::NoSpace) if volume.allocator()?.pending() != ClusterCount::ZERO => {
+            volume.sync()?;
+            try_reserve(volume, data, at, length)
+        }
+        result => result,
+    }
+}
+
+fn try_reserve<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+) -> Result<ByteExtent> {
+    let mut unrecorded = data.unrecorded();
+    let mapping = data.mapping(volume)?;
+    let found = look(volume, data, &mapping, at)?;
+    if found.source != Source::Hole {
+        return Ok(found);
+    }
+    let cluster = volume.geometry().cluster_size();
+    let vcn = cluster.vcn_of(at);
+    let end = at.checked_add(length).ok_or(Error::NoSpace)?;
+    let behind = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
+    let hole_end = match mapping.runlist.run_at(vcn) {
+        Some(run) => run.end().unwrap_or(behind),
+        None => behind,
+    };
+    let wanted = behind
+        .min(hole_end)
+        .distance_from(vcn)
+        .unwrap_or(ClusterCount::ZERO);
+    let allocator = volume.allocator()?;
+    allocator.reserve(volume, wanted)?;
+    let changed = mapping
+        .runlist
+        .replaced(vcn, wanted, Target::Delayed)
+        .and_then(|runlist| replace_runs(data, &mapping, runlist));
+    match changed {
+        Ok(mapping) => {
+            unrecorded.behind = true;
+            look(volume, data, &mapping, at)
+        }
+        Err(error) => {
+            allocator.unreserve(wanted);
+            Err(error)
+        }
+    }
+}
+
+/// Takes back what [`reserve`] promised for bytes that were not written after all: the delayed clusters
+/// that lie wholly in the range.
+pub fn unreserve<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+) -> Result {
+    let cluster = volume.geometry().cluster_size();
+    let first = Vcn::new(cluster.clusters_for(ByteCount::new(at.get())).get());
+    let end = at
+        .checked_add(length)
+        .map_or(Vcn::new(u64::MAX), |end| cluster.vcn_of(end));
+    let _unrecorded = data.unrecorded();
+    let mut vcn = first;
+    loop {
+        let mapping = data.mapping(volume)?;
+        let next = mapping
+            .runlist
+            .extents()
+            .filter_map(|run| run.from(vcn)?.before(end))
+            .find(|run| run.target == Target::Delayed);
+        let Some(run) = next else {
+            return Ok(());
+        };
+        let runlist = mapping
+            .runlist
+            .replaced(run.vcn, run.length, Target::Hole)?;
+        replace_runs(data, &mapping, runlist)?;
+        volume.allocator()?.unreserve(run.length);
+        vcn = run.end().unwrap_or(end);
+    }
+}
+
+/// Gives delayed clusters their place, for data that is about to be written back; says what is at `at`.
+///
+/// The whole delayed run gets clusters, from its beginning on, as far as they are contiguous and at
+/// least up to `at`.
+pub fn allocate<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+) -> Result<ByteExtent> {
+    let vcn = volume.geometry().cluster_size().vcn_of(at);
+    let mut unrecorded = data.unrecorded();
+    loop {
+        let mapping = data.mapping(volume)?;
+        let run = mapping.runlist.run_at(vcn);
+        match run {
+            Some(run) if run.target == Target::Delayed => {
+                place_run(volume, data, &mapping, run.vcn, run.length)?;
+                unrecorded.behind = true;
+            }
+            // Not initialized is only what is behind the mark, and the mark may be a step behind the copy.
+            _ => {
+                return Ok(match look(volume, data, &mapping, at)? {
+                    ByteExtent {
+                        source: Source::Uninitialized(place),
+                        offset,
+                        length,
+                    } => ByteExtent {
+                        source: Source::Device(place),
+                        offset,
+                        length,
+                    },
+                    found => found,
+                })
+            }
+        }
+    }
+}
+
+/// Gives the first clusters of a delayed run their place.
+fn place_run<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    mapping: &Mapping,
+    vcn: Vcn,
+    length: ClusterCount,
+) -> Result {
+    let allocator = volume.allocator()?;
+    let goal = behind(&mapping.runlist, vcn);
+    let got = allocator.allocate(volume, goal, length, Claim::Reserved, Purpose::Data)?;
+    let Run { lcn, length } = got.run();
+    let runlist = mapping.runlist.replaced(vcn, length, Target::Fresh(lcn))?;
+    replace_runs(data, mapping, runlist)?;
+    got.keep();
+    Ok(())
+}
+
+/// Where the run before `vcn` goes on, as the place for the next one.
+pub(super) fn behind(runlist: &Runlist, vcn: Vcn) -> Option<Lcn> {
+    let before = vcn.get().checked_sub(1).map(Vcn::new)?;
+    match runlist.lookup(before)?.target {
+        Target::Clusters(lcn) | Target::Fresh(lcn) => lcn.checked_add(ClusterCount::new(1)),
+        _ => None,
+    }
+}
+
+/// Notes how the transfer of a range ended.
+///
+/// Clusters whose data did not arrive become a hole, so that nobody reads what was there before.
+pub fn written<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+    arrived: bool,
+) -> Result {
+    let Some(end) = at.checked_add(length) else {
+        return Ok(());
+    };
+    let mut unrecorded = data.unrecorded();
+    unrecorded.behind = true;
+    let mapping = data.mapping(volume)?;
+    if !arrived {
+        return lose(volume, data, &mapping, at, end);
+    }
+    skip_holes(volume, &mapping, &mut unrecorded, at);
+    let whole = unrecorded.add(ByteSpan {
+        start: at.get(),
+        end: end.get(),
+    });
+    settle_runs(volume, data, &mapping, whole)
+}
+
+/// Moves the mark over holes up to `at`.
+fn skip_holes<D: Device>(
+    volume: &Volume<D>,
+    mapping: &Mapping,
+    unrecorded: &mut Unrecorded,
+    at: ByteOffset,
+) {
+    let cluster = volume.geometry().cluster_size();
+    let settled = ByteOffset::new(unrecorded.settled());
+    if settled >= at || cluster.offset_within(settled) != ByteCount::ZERO {
+        return;
+    }
+    let Some(run) = mapping.runlist.run_at(cluster.vcn_of(settled)) else {
+        return;
+    };
+    let end = run.end().and_then(|end| cluster.vcn_to_offset(end));
+    if let (Target::Hole, Some(end)) = (run.target, end) {
+        unrecorded.skip_hole(end.min(at).get());
+    }
+}
+
+/// Fresh clusters that lie wholly in what is on the device are like all others from now on.
+fn settle_runs<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    mapping: &Mapping,
+    whole: ByteSpan,
+) -> Result {
+    let cluster = volume.geometry().cluster_size();
+    let start = Vcn::new(cluster.clusters_for(ByteCount::new(whole.start)).get());
+    // The last cluster is whole when the value ends in it.
+    let end = match whole.end >= data.sizes().data.get() {
+        true => cluster.clusters_for(ByteCount::new(whole.end)).get(),
+        false => cluster.whole_clusters(ByteCount::new(whole.end)).get(),
+    };
+    let end = Vcn::new(end);
+    let is_fresh = |target| matches!(target, Target::Fresh(_));
+    let touched = mapping
+        .runlist
+        .extents()
+        .any(|run| is_fresh(run.target) && run.vcn < end && run.end().is_some_and(|e| e > start));
+    if !touched {
+        return Ok(());
+    }
+    let mut runlist = Runlist::new();
+    for run in mapping.runlist.extents() {
+        let parts = [
+            (run.before(start), false),
+            (run.from(start).and_then(|run| run.before(end)), true),
+            (run.from(end.max(start)), false),
+        ];
+        for (part, inside) in parts {
+            let Some(part) = part else { continue };
+            let target = match part.target {
+                Target::Fresh(lcn) if inside => Target::Clusters(lcn),
+                other => other,
+            };
+            runlist.push(target, part.length)?;
+        }
+    }
+    replace_runs(data, mapping, runlist)?;
+    Ok(())
+}
+
+/// Turns the fresh clusters of a transfer that failed into a hole, and gives them back.
+fn lose<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    mapping: &Mapping,
+    at: ByteOffset,
+    end: ByteOffset,
+) -> Result {
+    let cluster = volume.geometry().cluster_size();
+    let (first, last) = (
+        cluster.vcn_of(at),
+        Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get()),
+    );
+    let mut runlist = Runlist::new();
+    let mut lost: KVec<Run> = KVec::new();
+    for run in mapping.runlist.extents() {
+        let parts = [
+            (run.before(first), false),
+            (run.from(first).and_then(|run| run.before(last)), true),
+            (run.from(last.max(first)), false),
+        ];
+        for (part, inside) in parts {
+            let Some(part) = part else { continue };
+            match part.target {
+                Target::Fresh(lcn) if inside => {
+                    let length = part.length;
+                    array::push(&mut lost, Run { lcn, length })?;
+                    runlist.push(Target::Hole, length)?;
+                }
+                other => runlist.push(other, part.length)?,
+            }
+        }
+    }
+    // A record may tell of them already, where nobody can see it: they are free when it does no more.
+    let allocator = volume.allocator()?;
+    let freed = allocator.prepare_free(volume, lost.iter().copied())?;
+    replace_runs(data, mapping, runlist)?;
+    freed.later();
+    Ok(())
+}
+
+/// Everything before `size` is written, or is in the page cache to be; so the value is at least so long.
+pub fn set_initialized(data: &Attribute, size: ByteCount) {
+    let mut unrecorded = data.unrecorded();
+    let old = data.sizes();
+    if old.initialized < size || old.data < size {
+        unrecorded.behind = true;
+        data.set_sizes(Sizes {
+            data: old.data.max(size),
+            initialized: old.initialized.max(size),
+            ..old
+        });
+    }
+}
+
+/// Puts other runs in the place of those of `mapping`.
+pub(super) fn replace_runs(
+    data: &Attribute,
+    mapping: &Mapping,
+    runlist: Runlist,
+) -> Result<Arc<Mapping>> {
+    let changed = Arc::new(
+        Mapping {
+            runlist,
+            sizes: mapping.sizes,
+            damage: mapping.damage,
+        },
+        GFP_KERNEL,
+    )?;
+    data.install(changed.clone());
+    Ok(changed)
+}
+
+fn look<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    mapping: &Mapping,
+    at: ByteOffset,
+) -> Result<ByteExtent> {
+    let initialized = data.sizes().initialized;
+    data::locate(volume.geometry(), mapping, initialized, data.place(), at)
+}

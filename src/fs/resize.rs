@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The size of a value in clusters, and the clusters that it has.
+//!
+//! What is cut off is freed in the transaction that takes it out of the record, and is free when that is
+//! durable. What a value grows by is a hole, until it is written.
+//!
+//! The page cache is the caller's: it holds the locks that keep folios out of the range.
+//!
+//! Lock order: see [`super`].
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    allocator::{
+        Claim,
+        Purpose,
+        Run, //
+    },
+    array,
+    attribute::{
+        Attribute,
+        Mapping, //
+    },
+    device::Device,
+    error::{
+        Error,
+        Result, //
+    },
+    file::{
+        behind,
+        check_writable,
+        replace_runs, //
+    },
+    recording::unfit,
+    residency::Form,
+    runlist::{
+        Extent,
+        Runlist,
+        Target, //
+    },
+    transaction::Transaction,
+    unrecorded::Unrecorded,
+    volume::Volume, //
+};
+use crate::ondisk::{
+    attribute::Sizes,
+    attribute_builder::Head,
+    log::change::Change,
+    units::{
+        ByteCount,
+        ByteOffset,
+        ClusterCount,
+        Vcn, //
+    },
+};
+
+/// Makes a value in clusters `size` bytes long.
+///
+/// The record knows at once when it gets shorter. A value without a byte moves into its record.
+pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount) -> Result {
+    check_writable(data, Form::NonResident)?;
+    volume.start_change()?;
+    let mut unrecorded = data.unrecorded();
+    let old = data.sizes();
+    let mapping = data.mapping(volume)?;
+    let cluster = volume.geometry().cluster_size();
+    let end = Vcn::new(cluster.clusters_for(size).get());
+    if size >= old.data {
+        if let Some(hole) = end.distance_from(mapping.runlist.end()) {
+            let runlist = mapping
+                .runlist
+                .replaced(mapping.runlist.end(), hole, Target::Hole)?;
+            replace_runs(data, &mapping, runlist)?;
+        }
+        data.set_sizes(Sizes { data: size, ..old });
+        unrecorded.behind = true;
+        return Ok(());
+    }
+    let shorter = Sizes {
+        data: size,
+        initialized: old.initialized.min(size),
+        ..old
+    };
+    cut(
+        volume,
+        data,
+        &mut unrecorded,
+        &mapping,
+        mapping.runlist.until(end)?,
+        mapping.runlist.extents().filter_map(|run| run.from(end)),
+        shorter,
+    )?;
+    if size == ByteCount::ZERO {
+        make_resident(volume, data, &mut unrecorded)?;
+    }
+    Ok(())
+}
+
+/// Makes the clusters that lie wholly in a range a hole.
+///
+/// The bytes of the range that are in other clusters are for the caller to zero.
+pub fn punch_hole<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+) -> Result {
+    check_writable(data, Form::NonResident)?;
+    volume.start_change()?;
+    let cluster = volume.geometry().cluster_size();
+    let mut unrecorded = data.unrecorded();
+    let mapping = data.mapping(volume)?;
+    let sizes = data.sizes();
+    let start = Vcn::new(cluster.clusters_for(ByteCount::new(at.get())).get());
+    let end = match at.checked_add(length) {
+        // The last cluster goes as well when the value ends in the range.
+        Some(end) if end.get() < sizes.data.get() => cluster.vcn_of(end),
+        _ => mapping.runlist.end(),
+    };
+    let end = end.min(mapping.runlist.end());
+    let Some(hole) = end.distance_from(start) else {
+        return Ok(());
+    };
+    if hole == ClusterCount::ZERO {
+        return Ok(());
+    }
+    let runlist = mapping.runlist.replaced(start, hole, Target::Hole)?;
+    let gone = mapping
+        .runlist
+        .extents()
+        .filter_map(|run| run.from(start)?.before(end));
+    cut(
+        volume,
+        data,
+        &mut unrecorded,
+        &mapping,
+        runlist,
+        gone,
+        sizes,
+    )
+}
+
+/// Gives the holes of a range clusters, which read as zeros when they are behind the initialized size.
+///
+/// Those before it are for the caller to zero first: only the range behind is taken.
+pub fn preallocate<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+) -> Result {
+    check_writable(data, Form::NonResident)?;
+    volume.start_change()?;
+    let cluster = volume.geometry().cluster_size();
+    let end = at.checked_add(length).ok_or(Error::NoSpace)?;
+    let end = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
+    let mut unrecorded = data.unrecorded();
+    let initialized = data.sizes().initialized;
+    let unseen = Vcn::new(cluster.clusters_for(initialized).get());
+    let mut vcn = cluster.vcn_of(at).max(unseen);
+    // Each turn goes on behind the run that it looked at.
+    while vcn < end {
+        let mapping = data.mapping(volume)?;
+        let run = mapping.runlist.lookup(vcn).unwrap_or(Extent {
+            vcn,
+            length: end.distance_from(vcn).unwrap_or_default(),
+            target: Target::Hole,
+        });
+        let wanted = run.before(end).map_or(run.length, |run| run.length);
+        if run.target != Target::Hole {
+            vcn = vcn.checked_add(wanted).ok_or(Error::NoSpace)?;
+            continue;
+        }
+        let goal = behind(&mapping.runlist, vcn);
+        let got =
+            volume
+                .allocator()?
+                .allocate(volume, goal, wanted, Claim::Unreserved, Purpose::Data)?;
+        let Run { lcn, length } = got.run();
+        let runlist = mapping
+            .runlist
+            .replaced(vcn, length, Target::Clusters(lcn))?;
+        replace_runs(data, &mapping, runlist)?;
+        got.keep();
+        unrecorded.behind = true;
+        vcn = vcn.checked_add(length).ok_or(Error::NoSpace)?;
+    }
+    Ok(())
+}
+
+/// Replaces the runs by `runlist`, which lacks those of `gone`, in memory and in the record, and frees
+/// what is gone. On an error nothing is changed.
+fn cut<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &mut Unrecorded,
+    mapping: &Arc<Mapping>,
+    runlist: Runlist,
+    gone: impl Iterator<Item = Extent>,
+    sizes: Sizes,
+) -> Result {
+    let mut clusters: KVVec<Run> = KVVec::new();
+    let mut promised = ClusterCount::ZERO;
+    for run in gone {
+        match run.target {
+            Target::Clusters(lcn) | Target::Fresh(lcn) => {
+                let length = run.length;
+                array::push(&mut clusters, Run { lcn, length })?;
+            }
+            Target::Delayed => promised = promised.checked_add(run.length).unwrap_or(promised),
+            Target::Hole | Target::Missing => {}
+        }
+    }
+    let allocator = volume.allocator()?;
+    let freed = allocator.prepare_free(volume, clusters.iter().copied())?;
+
+    let piece = data.first_piece().ok_or(Error::NotFound)?;
+    let holder = data.holder(volume)?;
+    let mut transaction = Transaction::begin();
+    let page = transaction.map_record(volume, &holder, piece.record)?;
+    let old_sizes = data.sizes();
+    replace_runs(data, mapping, runlist)?;
+    data.set_sizes(sizes);
+    let settled = unrecorded.settled();
+    unrecorded.cut(sizes.data.get());
+    match data.record_clusters(volume, &mut transaction, page, unrecorded) {
+        Ok(recorded) => {
+            data.set_sizes(Sizes {
+                allocated: recorded.allocated,
+                compressed: recorded
+                    .compressed
+                    .filter(|_| old_sizes.compressed.is_some()),
+                ..sizes
+            });
+            transaction.commit();
+            freed.later();
+            allocator.unreserve(promised);
+            unrecorded.behind = true;
+            Ok(())
+        }
+        Err(error) => {
+            unrecorded.settle(settled);
+            unrecorded.behind = true;
+            data.set_sizes(old_sizes);
+            data.install(mapping.clone());
+            Err(error)
+        }
+    }
+}
+
+/// Moves a value without a byte, which has no cluster, into its record.
+///
+/// Nobody can find other bytes than none in it, whichever form he believes in.
+fn make_resident<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &mut Unrecorded,
+) -> Result {
+    let piece = data.first_piece().ok_or(Error::NotFound)?;
+    let holder = data.holder(volume)?;
+    let mut transaction = Transaction::begin();
+    let page = transaction.map_record(volume, &holder, piece.record)?;
+    let found = data.find_in(transaction.bytes(page))?;
+    let wanted = data.wanted();
+    let (at, head) = (
+        found.at,
+        Head {
+            type_: wanted.type_,
+            name: wanted.name,
+            id: found.id,
+            flags: found.flags.without_sparse(),
+        },
+    );
+    let attribute = head.resident(&[], false).map_err(unfit)?;
+    transaction.change(page, |record| Change::delete_attribute(record, at))?;
+    transaction.change(page, |record| {
+        Change::create_attribute(record, at, &attribute)
+    })?;
+    data.set_sizes(Sizes {
+        allocated: ByteCount::ZERO,
+        data: ByteCount::ZERO,
+        initialized: ByteCount::ZERO,
+        compressed: None,
+    });
+    unrecorded.settle(0);
+    unrecorded.behind = false;
+    data.moved();
+    data.residency().publish(Form::Resident);
+    transaction.commit();
+    Ok(())
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A volume that is written: whether it may be, that it is marked while it is, and how its metadata
+//! reaches the device.
+//!
+//! The mark is the dirty flag in `$Volume`. It is durable before anything else is changed, and goes only
+//! after everything else is on the device. As long as this driver writes no log, the one that is there is
+//! emptied with the first change: replaying it later would put old metadata in the place of new.
+//!
+//! Order at [`Volume::sync`]: the bits of clusters that are in use, then the records that refer to them,
+//! then the bits of those that are free. What is cut off between leaves clusters that nobody uses, never
+//! one that two believe to have.
+//!
+//! Lock order: see [`super`]. Both mutexes here are taken before any other of this layer but that of a
+//! mapping.
+
+use kernel::{
+    fmt, new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Mutex, //
+    },
+};
+
+use super::{
+    allocator::Allocator,
+    attribute::Attribute,
+    data,
+    device::Device,
+    error::{
+        Error,
+        Located,
+        Result, //
+    },
+    hibernation,
+    residency::Form,
+    transaction::Transaction,
+    volume::{
+        system_attribute,
+        Volume, //
+    },
+};
+use crate::ondisk::{
+    attribute::{
+        AttributeType,
+        Form as RecordForm, //
+    },
+    log::{
+        change::Change,
+        restart::{
+            LogState,
+            Version, //
+        },
+    },
+    units::{
+        system_record,
+        ByteCount,
+        ByteOffset, //
+    },
+    volume_information::{
+        self,
+        VolumeFlags,
+        VolumeInformation, //
+    },
+};
+
+/// Why a volume is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It was not unmounted, or errors were found on it.
+    Dirty,
+    /// chkdsk was at work.
+    Chkdsk,
+    /// Windows is to bring it to another version, or to resize its log.
+    Upgrade,
+    /// Not a version that is written: major, minor.
+    Version(u8, u8),
+    /// There are changes in the log that are not on the volume yet.
+    Log,
+    /// As before, and the log is of the kind that Windows 8 and later use while a volume is mounted.
+    LogInUse,
+    /// The log is of a version that is not known.
+    LogVersion,
+    /// The log cannot be read.
+    LogBroken(Error),
+    /// Windows is hibernated, or was shut down by "fast startup".
+    Hibernated,
+    /// A structure that is needed for writing is broken.
+    Broken(Error),
+    /// The boot sector, `$MFT` or its first records could not be read from where they should be.
+    Damaged,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dirty => f.write_str(
+                "the volume is marked dirty: let Windows check it (chkdsk /f), or mount with 'force'",
+            ),
+            Self::Chkdsk => f.write_str("chkdsk did not come to its end: let Windows check the volume"),
+            Self::Upgrade => f.write_str("Windows has to upgrade the volume or its log first"),
+            Self::Version(major, minor) => {
+                f.write_fmt(fmt!("NTFS {}.{} is not written by this driver", major, minor))
+            }
+            Self::Log => f.write_str(
+                "$LogFile has changes that are not on the volume: mount it in Windows, or with 'force'",
+            ),
+            Self::LogInUse => f.write_str(
+                "$LogFile is in use by Windows: shut Windows down without \"fast startup\" (shutdown /s)",
+            ),
+            Self::LogVersion => f.write_str("$LogFile is of a version that is not known"),
+            Self::LogBroken(error) => f.write_fmt(fmt!("$LogFile cannot be read: {}", error)),
+            Self::Hibernated => f.write_str(
+                "Windows is hibernated (hiberfil.sys): shut it down without \"fast startup\" (shutdown /s)",
+            ),
+            Self::Broken(error) => f.write_fmt(fmt!("{}", error)),
+            Self::Damaged => f.write_str("the volume is damaged: let Windows check it (chkdsk /f)"),
+        }
+    }
+}
+
+/// How far a volume is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// It is not.
+    ReadOnly,
+    /// It may be; nothing is changed yet.
+    Writable,
+    /// It is marked dirty, and is being changed.
+    Changed,
+}
+
+impl Mode {
+    fn from_raw(raw: u32) -> Self {
+        match raw {
+            1 => Self::Writable,
+            2 => Self::Changed,
+            _ => Self::ReadOnly,
+        }
+    }
+
+    fn to_raw(self) -> u32 {
+        match self {
+            Self::ReadOnly => 0,
+            Self::Writable => 1,
+            Self::Changed => 2,
+        }
+    }
+}
+
+/// The state of writing of a volume.
+#[pin_data]
+pub struct Writing {
+    mode: Atomic<u32>,
+    /// Whether metadata could not be written: then the volume stays marked dirty.
+    failed: Atomic<bool>,
+    /// Held by the one who changes the mode.
+    #[pin]
+    marking: Mutex<()>,
+    /// Held by the one who brings metadata to the device.
+    #[pin]
+    syncing: Mutex<()>,
+}
+
+impl Writing {
+    /// Of a volume that is not written.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            mode: Atomic::new(Mode::ReadOnly.to_raw()),
+            failed: Atomic::new(false),
+            marking <- new_mutex!((), "ntfs_rs::marking"),
+            syncing <- new_mutex!((), "ntfs_rs::syncing"),
+        })
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::from_raw(self.mode.load(Acquire))
+    }
+
+    fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode.to_raw(), Release);
+    }
+}
+
+impl<D: Device> Volume<D> {
+    /// Decides whether the volume may be written, and if so, lets it. Nothing is written yet.
+    ///
+    /// With `force` a volume that is dirty, or whose log is not clean, is written all the same: what the
+    /// log would have mended is lost. A hibernated Windows is not forced.
+    pub fn begin_writing(&self, force: bool) -> core::result::Result<(), Refusal> {
+        let _alone = self.writing().marking.lock();
+        if self.writing().mode() != Mode::ReadOnly {
+            return Ok(());
+        }
+        self.check_writable(force)?;
+        self.writing().set_mode(Mode::Writable);
+        Ok(())
+    }
+
+    fn check_writable(&self, force: bool) -> core::result::Result<(), Refusal> {
+        match self.version() {
+            (1, 2) | (3, 0) | (3, 1) => {}
+            (major, minor) => return Err(Refusal::Version(major, minor)),
+        }
+        if self.is_damaged() {
+            return Err(Refusal::Damaged);
+        }
+        self.allocator().map_err(Refusal::Broken)?;
+        let flags = self.read_flags().map_err(Refusal::Broken)?;
+        if flags.contains(VolumeFlags::UPGRADE_ON_MOUNT)
+            || flags.contains(VolumeFlags::RESIZE_LOG_FILE)
+        {
+            return Err(Refusal::Upgrade);
+        }
+        if hibernation::is_hibernated(self).map_err(Refusal::Broken)? {
+            return Err(Refusal::Hibernated);
+        }
+        if force {
+            return Ok(());
+        }
+        if flags.contains(VolumeFlags::CHKDSK_UNDERWAY) {
+            return Err(Refusal::Chkdsk);
+        }
+        if flags.contains(VolumeFlags::DIRTY) {
+            return Err(Refusal::Dirty);
+        }
+        match self.log_state().map_err(Refusal::LogBroken)? {
+            LogState::Empty | LogState::Closed(_) | LogState::Clean(_) | LogState::Chkdsk(_) => {
+                Ok(())
+            }
+            LogState::Unclean(page) if page.version == Version::V2_0 => Err(Refusal::LogInUse),
+            LogState::Unclean(_) => Err(Refusal::Log),
+            LogState::Unknown(..) => Err(Refusal::LogVersion),
+        }
+    }
+
+    /// Whether the volume may be written.
+    pub fn is_writable(&self) -> bool {
+        self.writing().mode() != Mode::ReadOnly
+    }
+
+    /// To be called before anything is changed: marks the volume, if it is not marked yet.
+    ///
+    /// [`Error::ReadOnly`] if it may not be written, or not any more.
+    pub fn start_change(&self) -> Result {
+        match self.writing().mode() {
+            Mode::Changed => Ok(()),
+            Mode::ReadOnly => Err(Error::ReadOnly),
+            Mode::Writable => self.first_change(),
+        }
+    }
+
+    fn first_change(&self) -> Result {
+        let _alone = self.writing().marking.lock();
+        match self.writing().mode() {
+            Mode::Changed => return Ok(()),
+            Mode::ReadOnly => return Err(Error::ReadOnly),
+            Mode::Writable => {}
+        }
+        self.write_dirty_flag(true)?;
+        self.empty_log()?;
+        self.writing().set_mode(Mode::Changed);
+        Ok(())
+    }
+
+    /// Brings all changes of metadata to the device, durably.
+    ///
+    /// After an error what could not be written is tried again the next time, and the volume stays marked
+    /// dirty.
+    pub fn sync(&self) -> Result {
+        if self.writing().mode() != Mode::Changed {
+            return Ok(());
+        }
+        let result = self.write_metadata();
+        if result.is_err() {
+            self.writing().failed.store(true, Relaxed);
+        }
+        result
+    }
+
+    fn write_metadata(&self) -> Result {
+        let _alone = self.writing().syncing.lock();
+        let allocator = self.allocator()?;
+        let epoch = allocator.mark();
+        allocator.write_back(self)?;
+        self.flush()?;
+        self.write_dirty()?;
+        // Bits of what was allocated since the first time; a record may refer to it by now.
+        allocator.write_back(self)?;
+        self.flush()?;
+        allocator.settle(epoch, |_| {});
+        allocator.write_back(self)
+    }
+
+    fn flush(&self) -> Result {
+        self.device().flush().map_err(Error::Device)
+    }
+
+    /// The volume is not written any more, until [`Volume::begin_writing`]: for an unmount, a remount or a
+    /// freeze. Takes the mark away, if everything is on the device.
+    pub fn end_writing(&self) -> Result {
+        let synced = self.sync();
+        let _alone = self.writing().marking.lock();
+        let was_changed = self.writing().mode() == Mode::Changed;
+        self.writing().set_mode(Mode::ReadOnly);
+        synced?;
+        if was_changed && !self.writing().failed.load(Relaxed) {
+            self.flush()?;
+            self.write_dirty_flag(false)?;
+        }
+        Ok(())
+    }
+
+    /// Stops all writing at once; the volume stays as it is on the device, marked dirty.
+    pub fn shut_down(&self) {
+        self.writing().failed.store(true, Relaxed);
+        self.writing().set_mode(Mode::ReadOnly);
+    }
+
+    /// The attribute with the flags of the volume.
+    fn information(&self) -> Result<kernel::sync::Arc<Attribute>> {
+        system_attribute(
+            self,
+            system_record::VOLUME,
+            AttributeType::VOLUME_INFORMATION,
+        )
+    }
+
+    fn read_flags(&self) -> Result<VolumeFlags> {
+        let information = self.information()?;
+        let place = information.place();
+        information
+            .with_resident(self, &(), |value| VolumeInformation::parse(value).at(place))?
+            .ok_or(Error::NotFound)?
+            .map(|information| information.flags)
+    }
+
+    /// Sets or clears the dirty flag, durably.
+    fn write_dirty_flag(&self, dirty: bool) -> Result {
+        let information = self.information()?;
+        let piece = information.first_piece().ok_or(Error::NotFound)?;
+        let holder = information.holder(self)?;
+        let mut transaction = Transaction::begin();
+        let page = transaction.map_record(self, &holder, piece.record)?;
+        let found = information.find_in(transaction.bytes(page))?;
+        let RecordForm::Resident { value, .. } = found.form else {
+            return Err(Error::NotFound);
+        };
+        let place = information.place();
+        let old = VolumeInformation::parse(value).at(place)?.flags;
+        let new = old.with(VolumeFlags::DIRTY, dirty);
+        let at = found.at;
+        if new != old {
+            transaction.change(page, |record| {
+                Change::update_resident_value(
+                    record,
+                    at,
+                    volume_information::FLAGS_OFFSET,
+                    &new.get().to_le_bytes(),
+                )
+            })?;
+        }
+        transaction.commit();
+        self.write_dirty()?;
+        self.flush()
+    }
+
+    fn log_file(&self) -> Result<kernel::sync::Arc<Attribute>> {
+        system_attribute(self, system_record::LOG_FILE, AttributeType::DATA)
+    }
+
+    /// What the head of `$LogFile` says.
+    fn log_state(&self) -> Result<LogState> {
+        let log = self.log_file()?;
+        let mut head = KVVec::<u8>::zeroed(LOG_HEAD, GFP_KERNEL)?;
+        let length = data::read_at(self, &log, ByteOffset::ZERO, &mut head)?;
+        head.truncate(length);
+        LogState::read(&mut head).at(log.place())
+    }
+
+    /// Fills `$LogFile` with ones, which all who read it take for an empty log.
+    fn empty_log(&self) -> Result {
+        if self.log_state() == Ok(LogState::Empty) {
+            return Ok(());
+        }
+        let log = self.log_file()?;
+        if log.residency().hint() == Form::Resident {
+            return Err(Error::Unsupported("$LogFile within its record"));
+        }
+        let mapping = log.mapping(self)?;
+        let mut ones = KVec::<u8>::zeroed(LOG_PIECE, GFP_KERNEL)?;
+        ones.fill(0xff);
+        let size = log.data_size();
+        let mut at = ByteOffset::ZERO;
+        // Each turn goes on by what it wrote.
+        while let Some(left) = size.checked_sub(ByteCount::new(at.get())) {
+            let length = usize::try_from(left.get())
+                .unwrap_or(usize::MAX)
+                .min(LOG_PIECE);
+            if length == 0 {
+                break;
+            }
+            let piece = ones.get(..length).unwrap_or(&[]);
+            data::write_mapping(self, &mapping, log.place(), at, piece)?;
+            let written = ByteCount::new(crate::ondisk::bytes::u64_from_usize(length));
+            at = at.checked_add(written).ok_or(Error::NotFound)?;
+        }
+        self.flush()
+    }
+
+    /// The clusters of the volume; an error if `$Bitmap` cannot be used for writing.
+    pub fn allocator(&self) -> Result<&Allocator> {
+        match self.clusters_for_writing() {
+            Ok(allocator) => Ok(allocator),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Bytes at the head of a log in which both restart pages are, whatever their size.
+const LOG_HEAD: usize = 128 * 1024;
+/// Bytes of a log that are overwritten at once.
+const LOG_PIECE: usize = 64 * 1024;
