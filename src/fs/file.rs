@@ -257,7 +257,7 @@ pub fn written<D: Device>(
     if !arrived {
         return lose(volume, data, &mapping, at, end);
     }
-    skip_holes(volume, &mapping, &mut unrecorded, at);
+    skip_hole(volume, &mapping, &mut unrecorded, at);
     let whole = unrecorded.add(ByteSpan {
         start: at.get(),
         end: end.get(),
@@ -265,25 +265,57 @@ pub fn written<D: Device>(
     settle_runs(volume, data, &mapping, whole)
 }
 
-/// Moves the mark over holes up to `at`.
-fn skip_holes<D: Device>(
+/// Moves the mark over a hole, not beyond `at`; whether there was one.
+fn skip_hole<D: Device>(
     volume: &Volume<D>,
     mapping: &Mapping,
     unrecorded: &mut Unrecorded,
     at: ByteOffset,
-) {
+) -> bool {
     let cluster = volume.geometry().cluster_size();
     let settled = ByteOffset::new(unrecorded.settled());
     if settled >= at || cluster.offset_within(settled) != ByteCount::ZERO {
-        return;
+        return false;
     }
     let Some(run) = mapping.runlist.run_at(cluster.vcn_of(settled)) else {
-        return;
+        return false;
     };
     let end = run.end().and_then(|end| cluster.vcn_to_offset(end));
-    if let (Target::Hole, Some(end)) = (run.target, end) {
-        unrecorded.skip_hole(end.min(at).get());
+    match (run.target, end) {
+        (Target::Hole, Some(end)) => {
+            unrecorded.skip_hole(end.min(at).get());
+            true
+        }
+        _ => false,
     }
+}
+
+/// Moves the mark below which all data is on the device as far as it goes, before that is recorded.
+///
+/// `waited`: no transfer is under way, so what was forgotten of them is there.
+pub(super) fn catch_up<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &mut Unrecorded,
+    waited: bool,
+) -> Result {
+    if data.residency().hint() == Form::Resident {
+        return Ok(());
+    }
+    let mapping = data.mapping(volume)?;
+    let valid = ByteOffset::new(data.sizes().initialized.get());
+    if waited && unrecorded.has_forgotten() {
+        let whole = ByteSpan {
+            start: 0,
+            end: valid.get(),
+        };
+        settle_runs(volume, data, &mapping, whole)?;
+        unrecorded.settle(valid.get());
+        return Ok(());
+    }
+    // Ends: each turn moves the mark over a hole.
+    while skip_hole(volume, &mapping, unrecorded, valid) {}
+    Ok(())
 }
 
 /// Fresh clusters that lie wholly in what is on the device are like all others from now on.

@@ -14,6 +14,7 @@ use super::{
         Error,
         Result, //
     },
+    file::catch_up,
     index_update,
     inode::Inode,
     record::Role,
@@ -46,37 +47,34 @@ use crate::ondisk::{
     units::ByteCount,
 };
 
-/// What the VFS knows of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the VFS knows of a file; `None` where nothing has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// When the content was last changed.
-    pub modification: NtTime,
+    pub modification: Option<NtTime>,
     /// When the file was last changed in any way.
-    pub change: NtTime,
+    pub change: Option<NtTime>,
     /// When it was last read.
-    pub access: NtTime,
+    pub access: Option<NtTime>,
     /// Whether nobody has permission to write.
-    pub read_only: bool,
+    pub read_only: Option<bool>,
 }
 
 /// Brings the file's records, and the copies in its directories, up to what memory knows.
 ///
-/// `settled` is how much of the data is on the device, if the caller has waited for it: the initialized
-/// size from before it did. The records are dirty afterwards; [`Volume::sync`] makes them durable.
+/// `waited`: the caller has waited for all transfers of the data that were under way. The records are
+/// dirty afterwards; [`Volume::sync`] makes them durable.
 pub fn write_inode<D: Device>(
     volume: &Volume<D>,
     inode: &Inode,
     changed: &Changed,
-    settled: Option<ByteCount>,
+    waited: bool,
 ) -> Result {
     volume.start_change()?;
     let copies = match inode.data() {
         Ok(Some(data)) => {
             let mut unrecorded = data.unrecorded();
-            if let Some(settled) = settled {
-                let mark = unrecorded.settled().max(settled.get());
-                unrecorded.settle(mark);
-            }
+            catch_up(volume, data, &mut unrecorded, waited)?;
             let copies = write_records(volume, inode, changed, Some((data, &unrecorded)))?;
             unrecorded.behind = false;
             copies
@@ -182,13 +180,14 @@ fn write_standard(
     };
     let times = Times {
         creation: old.times.creation,
-        modification: changed.modification,
-        change: changed.change,
-        access: changed.access,
+        modification: changed.modification.unwrap_or(old.times.modification),
+        change: changed.change.unwrap_or(old.times.change),
+        access: changed.access.unwrap_or(old.times.access),
     };
-    let mut attributes = old
-        .attributes
-        .with(FileAttributes::READ_ONLY, changed.read_only);
+    let mut attributes = old.attributes;
+    if let Some(read_only) = changed.read_only {
+        attributes = attributes.with(FileAttributes::READ_ONLY, read_only);
+    }
     // As Windows does: what was changed is to be archived.
     if times.modification != old.times.modification {
         attributes = attributes.with(FileAttributes::ARCHIVE, true);

@@ -192,6 +192,105 @@ pub fn preallocate<D: Device>(
     Ok(())
 }
 
+/// Takes whole clusters out of the value: what is behind them moves up.
+///
+/// The caller has written, waited for and dropped all that the page cache has from `at` on.
+pub fn collapse_range<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+) -> Result {
+    check_writable(data, Form::NonResident)?;
+    volume.start_change()?;
+    let cluster = volume.geometry().cluster_size();
+    let mut unrecorded = data.unrecorded();
+    let mapping = data.mapping(volume)?;
+    let sizes = data.sizes();
+    let start = cluster.vcn_of(at);
+    let end = at.checked_add(length).ok_or(Error::NoSpace)?;
+    let end = cluster.vcn_of(end);
+    let mut runlist = mapping.runlist.until(start)?;
+    for run in mapping.runlist.extents().filter_map(|run| run.from(end)) {
+        runlist.push(run.target, run.length)?;
+    }
+    let gone = mapping
+        .runlist
+        .extents()
+        .filter_map(|run| run.from(start)?.before(end));
+    let shorter = |size: ByteCount| match size.get().checked_sub(at.get()) {
+        None => size,
+        Some(behind) => {
+            let kept = behind.saturating_sub(length.get());
+            ByteCount::new(at.get().saturating_add(kept))
+        }
+    };
+    let moved = Sizes {
+        data: shorter(sizes.data),
+        initialized: shorter(sizes.initialized),
+        ..sizes
+    };
+    cut(
+        volume,
+        data,
+        &mut unrecorded,
+        &mapping,
+        runlist,
+        gone,
+        moved,
+    )?;
+    unrecorded.forget_behind(at.get());
+    Ok(())
+}
+
+/// Makes room of whole clusters, a hole, in the value: what is behind moves down.
+///
+/// The caller has written, waited for and dropped all that the page cache has from `at` on.
+pub fn insert_range<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    length: ByteCount,
+) -> Result {
+    check_writable(data, Form::NonResident)?;
+    volume.start_change()?;
+    let cluster = volume.geometry().cluster_size();
+    let mut unrecorded = data.unrecorded();
+    let mapping = data.mapping(volume)?;
+    let sizes = data.sizes();
+    let start = cluster.vcn_of(at);
+    let hole = cluster.whole_clusters(length);
+    let behind = start.checked_add(hole).ok_or(Error::NoSpace)?;
+    let mut runlist = mapping.runlist.until(start)?;
+    if let Some(missing) = behind.distance_from(runlist.end()) {
+        runlist.push(Target::Hole, missing)?;
+    }
+    for run in mapping.runlist.extents().filter_map(|run| run.from(start)) {
+        runlist.push(run.target, run.length)?;
+    }
+    let longer = |size: ByteCount| match size.get() > at.get() {
+        true => size.checked_add(length).ok_or(Error::NoSpace),
+        false => Ok(size),
+    };
+    let moved = Sizes {
+        data: longer(sizes.data)?,
+        initialized: longer(sizes.initialized)?,
+        ..sizes
+    };
+    let nothing = core::iter::empty();
+    cut(
+        volume,
+        data,
+        &mut unrecorded,
+        &mapping,
+        runlist,
+        nothing,
+        moved,
+    )?;
+    unrecorded.forget_behind(at.get());
+    Ok(())
+}
+
 /// Replaces the runs by `runlist`, which lacks those of `gone`, in memory and in the record, and frees
 /// what is gone. On an error nothing is changed.
 fn cut<D: Device>(
@@ -225,8 +324,6 @@ fn cut<D: Device>(
     let old_sizes = data.sizes();
     replace_runs(data, mapping, runlist)?;
     data.set_sizes(sizes);
-    let settled = unrecorded.settled();
-    unrecorded.cut(sizes.data.get());
     match data.record_clusters(volume, &mut transaction, page, unrecorded) {
         Ok(recorded) => {
             data.set_sizes(Sizes {
@@ -239,11 +336,11 @@ fn cut<D: Device>(
             transaction.commit();
             freed.later();
             allocator.unreserve(promised);
+            unrecorded.cut(sizes.data.get());
             unrecorded.behind = true;
             Ok(())
         }
         Err(error) => {
-            unrecorded.settle(settled);
             unrecorded.behind = true;
             data.set_sizes(old_sizes);
             data.install(mapping.clone());

@@ -63,7 +63,22 @@ impl Unrecorded {
     /// The value ends at `end` now: nothing behind it is on the device.
     pub fn cut(&mut self, end: u64) {
         self.settled = self.settled.min(end);
-        self.done = KVVec::new();
+        for span in self.done.iter_mut() {
+            span.start = span.start.min(end);
+            span.end = span.end.min(end);
+        }
+    }
+
+    /// What is behind `from` has moved. All of it was on the device, and is so still; that is noted again
+    /// when all data was waited for.
+    pub fn forget_behind(&mut self, from: u64) {
+        if self.settled < from {
+            self.cut(from);
+        } else {
+            self.settled = from;
+            self.done = KVVec::new();
+        }
+        self.forgot = true;
     }
 
     /// A transfer ended: `span` is on the device. Gives the whole range that is, around it.

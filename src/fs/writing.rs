@@ -318,7 +318,7 @@ impl<D: Device> Volume<D> {
     }
 
     /// Stops all writing at once; the volume stays as it is on the device, marked dirty.
-    pub fn shut_down(&self) {
+    pub fn shutdown(&self) {
         self.writing().failed.store(true, Relaxed);
         self.writing().set_mode(Mode::ReadOnly);
     }

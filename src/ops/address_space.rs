@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Filling the page cache: `read_folio` and `readahead`.
+//! Filling the page cache and writing it back: `read_folio`, `readahead` and `writepages`.
 //!
 //! A value in clusters goes through iomap. One in its MFT record, which may leave it while we are
 //! here, is copied by `fs::data`, which looks a second time with the record locked (see
@@ -16,11 +16,16 @@ use super::{
     NtfsRs, //
 };
 use crate::{
-    fs::data,
+    fs::{
+        convert,
+        data,
+        residency::Form, //
+    },
     ondisk::units::ByteOffset,
     vfs::{
         address_space::{
             self,
+            Copied,
             Readahead, //
         },
         folio::LockedFolio,
@@ -53,6 +58,25 @@ impl address_space::Operations<NtfsRs> for DataCache {
         }
     }
 
+    fn is_in_blocks(inode: &Inode<NtfsRs>) -> bool {
+        inode::uses_iomap(inode)
+    }
+
+    fn fill(folio: &mut LockedFolio<'_, NtfsRs>) -> Result {
+        fill(folio)
+    }
+
+    fn write(inode: &Inode<NtfsRs>, pos: u64, bytes: &[u8]) -> Result<Copied> {
+        let volume = inode.super_block().data().volume();
+        let attribute = inode::writable_stream(inode)?;
+        let form = convert::write_resident(&volume, attribute, ByteOffset::new(pos), bytes)
+            .map_err(|error| report_file(inode, error))?;
+        Ok(match form {
+            Form::Resident => Copied::Done,
+            Form::NonResident => Copied::InBlocks,
+        })
+    }
+
     fn bmap(inode: &Inode<NtfsRs>, block: u64) -> Result<u64> {
         if !inode::uses_iomap(inode) {
             return Err(EINVAL);
@@ -63,6 +87,13 @@ impl address_space::Operations<NtfsRs> for DataCache {
 
 /// Fills a folio with copies of what `fs` reads, and ends the read.
 fn copy(mut folio: LockedFolio<'_, NtfsRs>) -> Result {
+    fill(&mut folio)?;
+    folio.end_read(true);
+    Ok(())
+}
+
+/// Fills a folio with copies of what `fs` reads.
+pub(super) fn fill(folio: &mut LockedFolio<'_, NtfsRs>) -> Result {
     let inode = folio.inode();
     let sb = inode.super_block();
     folio.fill(|pos, buffer| {
@@ -75,7 +106,5 @@ fn copy(mut folio: LockedFolio<'_, NtfsRs>) -> Result {
         };
         buffer.get_mut(read..).unwrap_or(&mut []).fill(0);
         Ok(())
-    })?;
-    folio.end_read(true);
-    Ok(())
+    })
 }

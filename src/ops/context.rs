@@ -26,13 +26,14 @@ use crate::vfs::{
     super_block::SuperBlock, //
 };
 use core::mem::take;
-use kernel::prelude::*;
+use kernel::{
+    fmt,
+    prelude::*, //
+};
 
 /// A mount or a remount on its way.
 pub(crate) struct Context {
     requested: Requested,
-    /// Whether a writable mount was asked for, and a read-only one is made.
-    falls_back: bool,
 }
 
 impl fs_context::Operations<NtfsRs> for Context {
@@ -41,19 +42,11 @@ impl fs_context::Operations<NtfsRs> for Context {
     fn init(_fc: &FsContext, _remount: Option<&SuperBlock<NtfsRs>>) -> Result<Self> {
         Ok(Self {
             requested: Requested::default(),
-            falls_back: false,
         })
     }
 
     fn parse_param(&mut self, fc: &FsContext, opt: u8, value: Value<'_>) -> Result {
         self.requested.take(fc, opt, value)
-    }
-
-    fn get_tree(&mut self, fc: &mut FsContext) -> Result {
-        // Before the device is opened, so that it is not opened for writing.
-        self.falls_back = !fc.is_read_only();
-        fc.set_read_only();
-        Ok(())
     }
 
     fn fill_super<'a>(
@@ -62,20 +55,33 @@ impl fs_context::Operations<NtfsRs> for Context {
         sb: NewSuperBlock<'a, NtfsRs>,
     ) -> Result<Mounted<'a, NtfsRs>> {
         let options = take(&mut self.requested).into_options();
-        let mounted = super_block::fill(fc, sb, options)?;
-        if self.falls_back {
-            mounted.warn(fmt!("mounted read-only: this version does not write"));
+        let mut mounted = super_block::fill(fc, sb, options)?;
+        if !fc.is_read_only() {
+            let tell = |why: fmt::Arguments<'_>| mounted.warn(fmt!("mounted read-only: {}", why));
+            if !super_block::begin_writing(&mounted, tell) {
+                mounted.set_read_only();
+            }
         }
         Ok(mounted)
     }
 
     fn reconfigure(&mut self, fc: &mut FsContext, sb: &SuperBlock<NtfsRs>) -> Result {
-        if !fc.is_read_only() {
-            fc.errorf(fmt!(
-                "cannot remount for writing: this version does not write"
-            ));
-            return Err(EROFS);
+        take(&mut self.requested).remount(fc, &sb.data().options)?;
+        match (sb.is_read_only(), fc.is_read_only_after(sb)) {
+            (false, true) => {
+                sb.sync_filesystem()?;
+                super_block::end_writing(sb)
+            }
+            (true, false) => {
+                let tell = |why: fmt::Arguments<'_>| {
+                    fc.errorf(fmt!("cannot remount for writing: {}", why))
+                };
+                match super_block::begin_writing(sb, tell) {
+                    true => Ok(()),
+                    false => Err(EROFS),
+                }
+            }
+            _ => Ok(()),
         }
-        take(&mut self.requested).remount(fc, &sb.data().options)
     }
 }

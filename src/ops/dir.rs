@@ -35,6 +35,7 @@ use crate::{
             DirContext,
             DirEntryType, //
         },
+        iattr::Iattr,
         kstat::Kstat, //
     },
 };
@@ -53,6 +54,10 @@ pub(super) struct Directory;
 impl vfs::inode::Operations<NtfsRs> for Directory {
     fn getattr(inode: &Inode, stat: &mut Kstat) -> Result {
         inode::getattr(inode, stat)
+    }
+
+    fn setattr(inode: &Inode, attr: &mut Iattr) -> Result {
+        inode::setattr(inode, attr)
     }
 }
 
@@ -230,6 +235,10 @@ impl vfs::file::DirOperations<NtfsRs> for Directory {
             return Ok(());
         }
         cursor.tell_damage(dir)
+    }
+
+    fn fsync(inode: &Inode) -> Result {
+        file::fsync(inode)
     }
 
     fn ioctl(inode: &Inode, cmd: u32, arg: UserPtr) -> Result<isize> {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Regular files: open, read, seek, fiemap; and the ioctls that files and directories share.
+//! Regular files: open, read, seek, fiemap, fsync; and what files and directories share.
 
 use super::{
+    error::report,
+    fallocate,
     inode,
     iomap::Data,
+    write,
     NtfsRs, //
 };
 use crate::{
+    fs::inode::Kind,
     ondisk::name::units_to_wtf8,
     vfs::{
         fiemap::FiemapRequest,
@@ -15,6 +19,8 @@ use crate::{
             self,
             Seek, //
         },
+        iattr::Iattr,
+        ids,
         inode::{
             FileOperations,
             Inode,
@@ -27,7 +33,10 @@ use crate::{
 };
 use kernel::{
     ioctl::_IOR,
-    iov::IovIterDest,
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
     prelude::*,
     uaccess::{
         UserPtr,
@@ -42,6 +51,20 @@ impl Operations<NtfsRs> for Regular {
     fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
         inode::getattr(inode, stat)
     }
+
+    fn setattr(inode: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
+        if inode.data().file.kind() != Kind::File {
+            return inode::setattr(inode, attr);
+        }
+        if let Some(mode) = attr.mode() {
+            attr.set_mode(inode::set_mode(inode, mode)?);
+        }
+        if let Some(size) = attr.size() {
+            inode.dio_wait();
+            write::truncate(inode, size)?;
+        }
+        Ok(())
+    }
 }
 
 impl FileOperations<NtfsRs> for Regular {
@@ -52,7 +75,10 @@ impl FileOperations<NtfsRs> for Regular {
 }
 
 impl file::Operations<NtfsRs> for Regular {
-    fn open(inode: &Inode<NtfsRs>) -> Result {
+    fn open(inode: &Inode<NtfsRs>, writing: bool) -> Result {
+        if writing {
+            inode::check_writable(inode)?;
+        }
         inode::check_readable(inode)
     }
 
@@ -61,6 +87,18 @@ impl file::Operations<NtfsRs> for Regular {
             return iocb.iomap_dio_read::<Data>(to);
         }
         iocb.filemap_read(to)
+    }
+
+    fn write_iter(iocb: &mut Kiocb<'_, NtfsRs>, from: &mut IovIterSource<'_>) -> Result<usize> {
+        write::write_iter(iocb, from)
+    }
+
+    fn fsync(inode: &Inode<NtfsRs>) -> Result {
+        fsync(inode)
+    }
+
+    fn fallocate(inode: &Inode<NtfsRs>, mode: u32, offset: u64, len: u64) -> Result {
+        fallocate::fallocate(inode, mode, offset, len)
     }
 
     fn seek(inode: &Inode<NtfsRs>, offset: u64, what: Seek) -> Result<u64> {
@@ -75,10 +113,22 @@ impl file::Operations<NtfsRs> for Regular {
     }
 }
 
+/// Makes durable what belongs to a file or directory, but for its dirty folios.
+pub(super) fn fsync(inode: &Inode<NtfsRs>) -> Result {
+    if inode.super_block().is_read_only() {
+        return Ok(());
+    }
+    inode::write(inode, true)
+}
+
 /// Bytes of a label as `FS_IOC_GETFSLABEL` gives it (`FSLABEL_MAX`), with the NUL.
 const LABEL_BYTES: usize = 256;
 /// `FS_IOC_GETFSLABEL`.
 const GET_LABEL: u32 = _IOR::<[u8; LABEL_BYTES]>(0x94, 49);
+/// `FS_IOC_SHUTDOWN`.
+const SHUTDOWN: u32 = _IOR::<u32>(0x58, 125);
+/// `FS_SHUTDOWN_FLAGS_NOLOGFLUSH`: what is in memory only is lost.
+const SHUTDOWN_AT_ONCE: u32 = 2;
 
 /// The ioctls of any file or directory. (`FS_IOC_GETFSUUID` is the VFS's.)
 pub(super) fn ioctl(inode: &Inode<NtfsRs>, cmd: u32, arg: UserPtr) -> Result<isize> {
@@ -93,6 +143,23 @@ pub(super) fn ioctl(inode: &Inode<NtfsRs>, cmd: u32, arg: UserPtr) -> Result<isi
             }
             let mut out = UserSlice::new(arg, LABEL_BYTES).writer();
             out.write_slice(&label)?;
+            Ok(0)
+        }
+        SHUTDOWN => {
+            if !ids::is_capable_of_administration() {
+                return Err(EPERM);
+            }
+            let how = UserSlice::new(arg, size_of::<u32>())
+                .reader()
+                .read::<u32>()?;
+            let sb = inode.super_block();
+            let volume = sb.data().volume();
+            match how {
+                0 | 1 => volume.sync().map_err(|error| report(sb, error))?,
+                SHUTDOWN_AT_ONCE => {}
+                _ => return Err(EINVAL),
+            }
+            volume.shutdown();
             Ok(0)
         }
         _ => Err(ENOTTY),

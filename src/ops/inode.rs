@@ -25,6 +25,10 @@ use crate::{
             Inode as File,
             Kind, //
         },
+        inode_record::{
+            self,
+            Changed, //
+        },
         residency::Form, //
     },
     ondisk::{
@@ -33,6 +37,7 @@ use crate::{
         units::MftReference, //
     },
     vfs::{
+        iattr::Iattr,
         inode::{
             Iget,
             Inode, //
@@ -109,12 +114,7 @@ fn fill(
             inode.set_dir::<Directory, Directory>();
         }
         Kind::File => {
-            // Read-only means something else for the directories of Windows.
-            let writable = match file.file_attributes().contains(FileAttributes::READ_ONLY) {
-                true => mode::RWX & !mode::WRITE,
-                false => mode::RWX,
-            };
-            inode.set_mode(mode::REGULAR | (writable & !options.fmask));
+            inode.set_mode(file_mode(file.file_attributes(), options.fmask));
             inode.set_size(file.size().get())?;
             if let Some(stream) = clusters_of(&file) {
                 inode.set_valid_size(stream.sizes().initialized.get());
@@ -194,12 +194,36 @@ pub(super) fn check_readable(inode: &Inode<NtfsRs>) -> Result {
     refused.map_or(Ok(()), |error| Err(report_file(inode, error)))
 }
 
+/// The unnamed stream, if this driver can change it; if not, why, in the log.
+pub(super) fn writable_stream(inode: &Inode<NtfsRs>) -> Result<&Attribute> {
+    check_writable(inode)?;
+    stream(inode).ok_or(EOPNOTSUPP)
+}
+
+/// Whether this driver can change the unnamed stream; if not, why, in the log.
+///
+/// Plain bytes in a stream that is compressed, encrypted or elsewhere would be garbage to all others. A
+/// value in its record is never compressed, but would be once it leaves it.
+pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
+    let refused = match inode.data().file.data() {
+        Ok(Some(stream)) => stream
+            .unsupported(Form::NonResident)
+            .map(FsError::Unsupported),
+        Ok(None) => Some(FsError::Unsupported(
+            "file without a data stream, to be written",
+        )),
+        Err(error) => Some(error),
+    };
+    refused.map_or(Ok(()), |error| Err(report_file(inode, error)))
+}
+
 /// What `stat` tells beyond `struct inode`.
 pub(super) fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
     let data = inode.super_block().data();
     let file = &inode.data().file;
     stat.set_btime(timespec(file.times().creation));
     stat.set_block_size(data.io_size);
+    stat.set_blocks(file.allocated().get().div_ceil(512));
 
     let known = [
         (FileAttributes::COMPRESSED, attributes::COMPRESSED),
@@ -221,6 +245,73 @@ pub(super) fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
         stat.set_dio_align(memory, offset);
     }
     Ok(())
+}
+
+/// What `chmod`, `utimensat` and others change of what is no regular file: its mode is that of the mount.
+pub(super) fn setattr(_: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
+    if let Some(mode) = attr.mode() {
+        check_mode(mode)?;
+        attr.keep_mode();
+    }
+    Ok(())
+}
+
+/// Makes a regular file read-only or not, as a mode says, and gives the mode that it has then.
+///
+/// There is no place for more of a mode. As in other file systems without owners, the nearest is taken.
+pub(super) fn set_mode(inode: &Inode<NtfsRs>, mode: u16) -> Result<u16> {
+    check_mode(mode)?;
+    let data = inode.super_block().data();
+    let file = &inode.data().file;
+    let read_only = mode & mode::WRITE & !data.options.fmask == 0;
+    let changed = Changed {
+        read_only: Some(read_only),
+        ..Changed::default()
+    };
+    inode_record::write_inode(&data.volume(), file, &changed, false)
+        .map_err(|error| report_file(inode, error))?;
+    let attributes = FileAttributes::default().with(FileAttributes::READ_ONLY, read_only);
+    Ok(file_mode(attributes, data.options.fmask))
+}
+
+/// The mode of a regular file.
+fn file_mode(attributes: FileAttributes, mask: u16) -> u16 {
+    // Read-only means something else for the directories of Windows.
+    let writable = match attributes.contains(FileAttributes::READ_ONLY) {
+        true => mode::RWX & !mode::WRITE,
+        false => mode::RWX,
+    };
+    mode::REGULAR | (writable & !mask)
+}
+
+/// Refuses a mode that no file here can have.
+fn check_mode(mode: u16) -> Result {
+    match mode & !(mode::TYPE | mode::RWX) {
+        0 => Ok(()),
+        _ => Err(EPERM),
+    }
+}
+
+/// Has the record know what memory knows; `durable`, on the device too.
+pub(super) fn write(inode: &Inode<NtfsRs>, durable: bool) -> Result {
+    let (access, modification, change) = inode.times();
+    let changed = Changed {
+        access: Some(nt_time(access)),
+        modification: Some(nt_time(modification)),
+        change: Some(nt_time(change)),
+        read_only: None,
+    };
+    let volume = inode.super_block().data().volume();
+    inode_record::write_inode(&volume, &inode.data().file, &changed, durable)
+        .and_then(|()| match durable {
+            true => volume.sync(),
+            false => Ok(()),
+        })
+        .map_err(|error| report_file(inode, error))
+}
+
+fn nt_time(time: Timespec) -> NtTime {
+    NtTime::from_unix(time.secs, time.nanos)
 }
 
 impl Data {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Where a file is on the device, for the kernel's generic code: page cache, direct I/O, fiemap,
-//! `SEEK_HOLE`, bmap.
+//! `SEEK_HOLE`, bmap; and where it is to be written.
 //!
-//! Only values in clusters are read this way. No record lock is held from here to the end of the I/O.
+//! Only values in clusters are read and written this way. No record lock is held from here to the end of
+//! the I/O.
 
 use super::{
     error::report_file,
@@ -12,13 +13,19 @@ use super::{
 };
 use crate::{
     fs::{
+        attribute::Attribute,
         data::{
             self,
+            ByteExtent,
             Source, //
         },
+        file,
         residency::Form, //
     },
-    ondisk::units::ByteOffset,
+    ondisk::units::{
+        ByteCount,
+        ByteOffset, //
+    },
     vfs::{
         inode::Inode,
         iomap::{
@@ -26,18 +33,20 @@ use crate::{
             Extent,
             ExtentKind,
             Flags, //
-        }, //
+        },
+        iomap_write::WriteOperations, //
     },
 };
 use kernel::prelude::*;
 
 /// The mapping of the unnamed `$DATA` attribute.
-pub(super) struct Data;
+pub(crate) struct Data;
 
 impl iomap::Operations<NtfsRs> for Data {
-    fn begin(inode: &Inode<NtfsRs>, pos: u64, length: u64, _flags: Flags) -> Result<Extent> {
+    fn begin(inode: &Inode<NtfsRs>, pos: u64, length: u64, flags: Flags) -> Result<Extent> {
         let size = inode.size();
-        let stream = inode::stream(inode).filter(|_| pos < size);
+        // A write looks behind the end too, where there can be clusters.
+        let stream = inode::stream(inode).filter(|_| pos < size || flags.is_write());
         let Some(attribute) = stream else {
             return Ok(Extent {
                 offset: pos,
@@ -52,22 +61,90 @@ impl iomap::Operations<NtfsRs> for Data {
                 kind: ExtentKind::Inline,
             });
         }
-        let sb = inode.super_block();
-        let found = data::map_extent(&sb.data().volume(), attribute, ByteOffset::new(pos))
-            .map_err(|error| report_file(inode, error))?;
-        // The last bytes that were written may end within a block. It is mapped as a whole, and what
-        // is behind them is zeroed when it is read, see `Inode::valid_size`.
-        let block = u64::try_from(sb.block_size())?;
-        let end = pos.saturating_add(found.length.get());
-        let end = end.checked_next_multiple_of(block).unwrap_or(end);
-        Ok(Extent {
-            offset: pos,
-            length: end.min(i64::MAX.unsigned_abs()).saturating_sub(pos),
-            kind: match found.source {
-                Source::Hole | Source::Delayed => ExtentKind::Hole,
-                Source::Device(at) => ExtentKind::Mapped { address: at.get() },
-                Source::Uninitialized(at) => ExtentKind::Unwritten { address: at.get() },
-            },
-        })
+        let found = data::map_extent(
+            &inode.super_block().data().volume(),
+            attribute,
+            ByteOffset::new(pos),
+        )
+        .map_err(|error| report_file(inode, error))?;
+        extent(inode, pos, found)
     }
+}
+
+impl WriteOperations<NtfsRs> for Data {
+    fn sequence(inode: &Inode<NtfsRs>) -> u32 {
+        inode::stream(inode).map_or(0, Attribute::sequence)
+    }
+
+    fn unit(inode: &Inode<NtfsRs>) -> u64 {
+        let volume = inode.super_block().data().volume();
+        u64::from(volume.geometry().cluster_size().bytes())
+    }
+
+    fn reserve(inode: &Inode<NtfsRs>, pos: u64, length: u64) -> Result {
+        let volume = inode.super_block().data().volume();
+        let (at, length) = (ByteOffset::new(pos), ByteCount::new(length));
+        file::reserve(&volume, inode::writable_stream(inode)?, at, length)
+            .map_err(|error| report_file(inode, error))?;
+        Ok(())
+    }
+
+    fn release(inode: &Inode<NtfsRs>, pos: u64, length: u64) {
+        let volume = inode.super_block().data().volume();
+        if let Some(attribute) = inode::stream(inode) {
+            let (at, length) = (ByteOffset::new(pos), ByteCount::new(length));
+            // What cannot be given back now is so when the inode goes.
+            let _ = file::unreserve(&volume, attribute, at, length)
+                .map_err(|error| report_file(inode, error));
+        }
+    }
+
+    fn allocate(inode: &Inode<NtfsRs>, pos: u64) -> Result<Extent> {
+        let volume = inode.super_block().data().volume();
+        let found = file::allocate(
+            &volume,
+            inode::writable_stream(inode)?,
+            ByteOffset::new(pos),
+        )
+        .map_err(|error| report_file(inode, error))?;
+        extent(inode, found.offset.get(), found)
+    }
+
+    fn written(inode: &Inode<NtfsRs>, pos: u64, length: u64, ok: bool) {
+        let volume = inode.super_block().data().volume();
+        if let Some(attribute) = inode::stream(inode) {
+            let (at, length) = (ByteOffset::new(pos), ByteCount::new(length));
+            // The clusters stay out of the record until all is known to be there, at the next sync.
+            let _ = file::written(&volume, attribute, at, length, ok)
+                .map_err(|error| report_file(inode, error));
+        }
+        // The record is to know.
+        inode.mark_dirty();
+    }
+
+    fn initialized(inode: &Inode<NtfsRs>, end: u64) {
+        if let Some(attribute) = inode::stream(inode) {
+            file::set_initialized(attribute, ByteCount::new(end));
+        }
+    }
+}
+
+/// What was found from `pos` on, as the kernel's generic code has it.
+///
+/// The last bytes that were written may end within a block. It is mapped as a whole, and what is behind
+/// them is zeroed when it is read, see [`Inode::valid_size`].
+fn extent(inode: &Inode<NtfsRs>, pos: u64, found: ByteExtent) -> Result<Extent> {
+    let block = u64::try_from(inode.super_block().block_size())?;
+    let end = pos.saturating_add(found.length.get());
+    let end = end.checked_next_multiple_of(block).unwrap_or(end);
+    Ok(Extent {
+        offset: pos,
+        length: end.min(i64::MAX.unsigned_abs()).saturating_sub(pos),
+        kind: match found.source {
+            Source::Hole => ExtentKind::Hole,
+            Source::Device(at) => ExtentKind::Mapped { address: at.get() },
+            Source::Uninitialized(at) => ExtentKind::Unwritten { address: at.get() },
+            Source::Delayed => ExtentKind::Delayed,
+        },
+    })
 }

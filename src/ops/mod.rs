@@ -16,12 +16,14 @@ mod device;
 mod dir;
 mod error;
 mod export;
+mod fallocate;
 mod file;
 mod inode;
 mod iomap;
 mod options;
 mod super_block;
 mod symlink;
+mod write;
 
 pub(crate) use self::{
     context::Context,

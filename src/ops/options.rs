@@ -5,8 +5,8 @@
 //!
 //! Options that `ntfs`, `ntfs3` and `ntfs-3g` have with the same meaning keep their spelling, and an
 //! option that is on or off is taken both as a flag and with a value, so that a line of fstab or of
-//! udisks goes on working. Options that only say how to write are taken too: nothing is written, so
-//! they hold; the user is told.
+//! udisks goes on working. Options that only say how to write are taken too and have no effect; the
+//! user is told.
 
 use super::charset::Charset;
 use crate::{
@@ -49,6 +49,7 @@ mod opt {
     pub(super) const SHOW_SYSTEM_FILES: u8 = 8;
     pub(super) const NATIVE_SYMLINK: u8 = 9;
     pub(super) const FOR_WRITING: u8 = 10;
+    pub(super) const FORCE: u8 = 11;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
@@ -85,8 +86,8 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"hide_dot_files", opt::FOR_WRITING, Kind::Bool),
     Spec::new(c"discard", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"discard", opt::FOR_WRITING, Kind::Bool),
-    Spec::new(c"force", opt::FOR_WRITING, Kind::Flag),
-    Spec::new(c"force", opt::FOR_WRITING, Kind::Bool),
+    Spec::new(c"force", opt::FORCE, Kind::Flag),
+    Spec::new(c"force", opt::FORCE, Kind::Bool),
     Spec::new(c"sparse", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"sparse", opt::FOR_WRITING, Kind::Bool),
     Spec::new(c"disable_sparse", opt::FOR_WRITING, Kind::Flag),
@@ -123,6 +124,7 @@ pub(super) struct Requested {
     case: Option<CaseMode>,
     show_system_files: Option<bool>,
     native_symlink: Option<NativeSymlink>,
+    force: Option<bool>,
 }
 
 impl Requested {
@@ -165,9 +167,10 @@ impl Requested {
                     NativeSymlink::Relative
                 })
             }
-            (opt::FOR_WRITING, _) => fc.warnf(fmt!(
-                "an option concerns writing, and this mount is read-only"
-            )),
+            (opt::FORCE, value) => self.force = Some(is_on(value)),
+            (opt::FOR_WRITING, _) => {
+                fc.warnf(fmt!("an option says how to write, and has no effect yet"))
+            }
             // Each option has one of the kinds of the table.
             _ => return Err(EINVAL),
         }
@@ -189,6 +192,7 @@ impl Requested {
             case: self.case.unwrap_or(CaseMode::Exact),
             native_symlink: self.native_symlink.unwrap_or(NativeSymlink::Raw),
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
+            force: Atomic::new(self.force.unwrap_or(false)),
         }
     }
 
@@ -227,6 +231,9 @@ impl Requested {
         if let Some(show) = self.show_system_files {
             options.show_system_files.store(show, Relaxed);
         }
+        if let Some(force) = self.force {
+            options.force.store(force, Relaxed);
+        }
         Ok(())
     }
 }
@@ -259,12 +266,19 @@ pub(super) struct Options {
     /// How absolute link targets are shown.
     pub(super) native_symlink: NativeSymlink,
     show_system_files: Atomic<bool>,
+    force: Atomic<bool>,
 }
 
 impl Options {
     /// Whether listings show the files that NTFS itself consists of.
     pub(super) fn show_system_files(&self) -> bool {
         self.show_system_files.load(Relaxed)
+    }
+
+    /// Whether a volume is written although it should be checked first. What the log would have mended is
+    /// lost then.
+    pub(super) fn force(&self) -> bool {
+        self.force.load(Relaxed)
     }
 
     /// Writes the options as `/proc/mounts` shows them.
@@ -286,6 +300,9 @@ impl Options {
         }
         if self.native_symlink == NativeSymlink::Relative {
             seq_print!(seq, ",native_symlink=rel");
+        }
+        if self.force() {
+            seq_print!(seq, ",force");
         }
     }
 }

@@ -4,9 +4,13 @@
 
 use super::{
     dentry::IgnoringCase,
-    error::report_new,
+    error::{
+        report,
+        report_new, //
+    },
     export::Handles,
     inode,
+    iomap,
     options::Options,
     Context,
     InodeData,
@@ -26,6 +30,7 @@ use crate::{
     },
     vfs::{
         fs_context::FsContext,
+        inode::Inode,
         new_super_block::{
             Mounted,
             NewSuperBlock, //
@@ -38,10 +43,12 @@ use crate::{
             self,
             SuperBlock, //
         },
+        workqueue::Workqueue, //
     },
 };
 use core::ops::Deref;
 use kernel::{
+    fmt,
     page::PAGE_SIZE,
     prelude::*,
     seq_file::SeqFile, //
@@ -52,6 +59,8 @@ use kernel::{
 pub(crate) struct Data {
     #[pin]
     log: Ratelimit,
+    /// Where the ends of writes are handled.
+    ended_writes: Workqueue,
     /// The volume, whose caches the kernel can shrink.
     volume: Shrinker<Pin<KBox<Volume>>>,
     /// The options in force.
@@ -101,9 +110,47 @@ impl super_block::Operations for NtfsRs {
     type Context = Context;
     type Data = Data;
     type Inode = InodeData;
+    type FileMapping = iomap::Data;
 
     fn ratelimit(data: &Data) -> &Ratelimit {
         &data.log
+    }
+
+    fn workqueue(data: &Data) -> &Workqueue {
+        &data.ended_writes
+    }
+
+    fn write_inode(inode: &Inode<Self>) -> Result {
+        inode::write(inode, false)
+    }
+
+    fn sync_fs(sb: &SuperBlock<Self>) -> Result {
+        let volume = sb.data().volume();
+        match volume.is_writable() {
+            true => volume.sync().map_err(|error| report(sb, error)),
+            false => Ok(()),
+        }
+    }
+
+    fn freeze_fs(sb: &SuperBlock<Self>) -> Result {
+        end_writing(sb)
+    }
+
+    fn unfreeze_fs(sb: &SuperBlock<Self>) -> Result {
+        // It was writable before. If it is not any more, that is said, and each write fails.
+        if !sb.is_read_only() {
+            begin_writing(sb, |why| sb.error(why));
+        }
+        Ok(())
+    }
+
+    fn put_super(sb: &SuperBlock<Self>) {
+        // The log says what failed; there is nobody else to tell.
+        let _ = end_writing(sb);
+    }
+
+    fn shutdown(sb: &SuperBlock<Self>) {
+        sb.data().volume().shutdown();
     }
 
     fn statfs(sb: &SuperBlock<Self>, out: &mut Statfs) -> Result {
@@ -142,6 +189,36 @@ impl super_block::Operations for NtfsRs {
     }
 }
 
+/// Begins to write the volume, or tells why that is not possible; whether it is.
+pub(super) fn begin_writing(
+    sb: &SuperBlock<NtfsRs>,
+    tell: impl FnOnce(fmt::Arguments<'_>),
+) -> bool {
+    let data = sb.data();
+    if !data.uses_iomap {
+        tell(fmt!(
+            "its clusters are smaller than the blocks of the device"
+        ));
+        return false;
+    }
+    match data.volume().begin_writing(data.options.force()) {
+        Ok(()) => true,
+        Err(refusal) => {
+            tell(fmt!("{}", refusal));
+            false
+        }
+    }
+}
+
+/// Leaves the volume clean on the device, if it was being written.
+pub(super) fn end_writing(sb: &SuperBlock<NtfsRs>) -> Result {
+    let volume = sb.data().volume();
+    match volume.is_writable() {
+        true => volume.end_writing().map_err(|error| report(sb, error)),
+        false => Ok(()),
+    }
+}
+
 /// Mounts the volume that is on the super block's device.
 pub(super) fn fill<'a>(
     fc: &FsContext,
@@ -164,7 +241,6 @@ pub(super) fn fill<'a>(
     let (last, _) = NtTime::new(i64::MAX.unsigned_abs()).to_unix();
     sb.set_time(first, last, 100);
     sb.set_uuid(&volume.serial().to_le_bytes())?;
-    sb.set_read_only();
     sb.set_export::<Handles>();
     if options.case == CaseMode::Ignore {
         sb.set_dentry_ops::<IgnoringCase>();
@@ -172,6 +248,7 @@ pub(super) fn fill<'a>(
 
     let data = try_pin_init!(Data {
         log <- Ratelimit::new(),
+        ended_writes: Workqueue::new(c"ntfs_rs")?,
         volume: Shrinker::new(KBox::into_pin(volume), c"ntfs_rs")?,
         options,
         uses_iomap,

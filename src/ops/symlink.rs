@@ -18,6 +18,7 @@ use crate::{
     },
     ondisk::units::system_record,
     vfs::{
+        iattr::Iattr,
         inode::{
             Inode,
             Operations,
@@ -34,6 +35,10 @@ pub(super) struct Link;
 impl Operations<NtfsRs> for Link {
     fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
         inode::getattr(inode, stat)
+    }
+
+    fn setattr(inode: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
+        inode::setattr(inode, attr)
     }
 }
 

@@ -1,20 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `struct address_space_operations`: filling the page cache of a file. C header: `include/linux/fs.h`.
+//! `struct address_space_operations`: filling the page cache of a file and writing it back. C header:
+//! `include/linux/fs.h`.
+//!
+//! A file's bytes are in blocks of the device, where iomap reads and writes them, or in memory of the file
+//! system's metadata, from and to which they are copied here. The latter become the former at any time, but
+//! only with the inode and the folio at 0 locked.
 
 use super::{
     bindings,
-    folio::LockedFolio,
+    folio::{
+        HeldFolio,
+        LockedFolio, //
+    },
     inode::Inode,
-    super_block, //
+    iomap,
+    nofs::NoFs,
+    super_block,
+    writeback::Writeback, //
 };
 use core::marker::PhantomData;
 use kernel::{
-    error::from_result,
+    error::{
+        from_result,
+        to_result, //
+    },
+    page::PAGE_SIZE,
     prelude::*, //
 };
 
-/// How the page cache of a regular file is filled.
+/// Where copied bytes went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// To the metadata, as far as they are bytes of the file.
+    Done,
+    /// Nowhere: the file's bytes are in blocks of the device by now.
+    InBlocks,
+}
+
+/// How the page cache of a regular file is filled and written back.
 pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Reads a folio, or begins to: [`iomap::read_folio`](super::iomap::read_folio), or own code that ends
     /// with [`LockedFolio::end_read`].
@@ -22,6 +46,15 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
 
     /// Reads ahead what it likes of `rac`: [`iomap::readahead`](super::iomap::readahead), or own code.
     fn readahead(rac: Readahead<'_, T>);
+
+    /// Whether the file's bytes are in blocks of the device. Only a hint without the lock of the folio at 0.
+    fn is_in_blocks(inode: &Inode<T>) -> bool;
+
+    /// Fills all of a folio of a file whose bytes are not in blocks.
+    fn fill(folio: &mut LockedFolio<'_, T>) -> Result;
+
+    /// Copies bytes of a file that are at `pos` to the metadata. The folio is locked.
+    fn write(inode: &Inode<T>, pos: u64, bytes: &[u8]) -> Result<Copied>;
 
     /// The block of the device where a block of the file is, in the super block's block size; 0 for none.
     fn bmap(inode: &Inode<T>, block: u64) -> Result<u64>;
@@ -68,6 +101,12 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             read_folio: Some(Self::read_folio),
             readahead: Some(Self::readahead),
             bmap: Some(Self::bmap),
+            writepages: Some(Self::writepages),
+            dirty_folio: Some(bindings::iomap_dirty_folio),
+            write_begin: Some(Self::write_begin),
+            write_end: Some(Self::write_end),
+            swap_activate: Some(Self::swap_activate),
+            error_remove_folio: Some(bindings::generic_error_remove_folio),
             direct_IO: Some(bindings::noop_direct_IO),
             release_folio: Some(bindings::iomap_release_folio),
             invalidate_folio: Some(bindings::iomap_invalidate_folio),
@@ -107,5 +146,159 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         // SAFETY: The VFS passes the mapping of our inode.
         let inode = unsafe { Inode::from_raw((*mapping).host) };
         A::bmap(inode, block).unwrap_or(0)
+    }
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct address_space_operations` says, for a file of `T`.
+    unsafe extern "C" fn swap_activate(
+        swap: *mut bindings::swap_info_struct,
+        file: *mut bindings::file,
+        span: *mut bindings::sector_t,
+    ) -> c_int {
+        let table = &iomap::Table::<T, T::FileMapping>::TABLE;
+        // SAFETY: The VFS passes our file; the table is for inodes of `T`.
+        unsafe { bindings::iomap_swapfile_activate(swap, file, span, table) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct address_space_operations` says, for a file of `T`.
+    unsafe extern "C" fn writepages(
+        mapping: *mut bindings::address_space,
+        wbc: *mut bindings::writeback_control,
+    ) -> c_int {
+        // SAFETY: The VFS passes the mapping of our inode.
+        let inode = unsafe { Inode::<T>::from_raw((*mapping).host) };
+        let mut writeback = Writeback::new(inode, wbc);
+        from_result(|| {
+            // SAFETY: `wbc` is that of this call.
+            unsafe {
+                if A::is_in_blocks(inode) {
+                    writeback.writepages()?;
+                } else {
+                    Self::write_copied(inode, &mut writeback, mapping, wbc)?;
+                }
+            }
+            Ok(0)
+        })
+    }
+
+    /// Writes back folios that are copied; from the first on that is found not to be, into blocks.
+    ///
+    /// # Safety
+    ///
+    /// The arguments are those of `writepages`.
+    unsafe fn write_copied(
+        inode: &Inode<T>,
+        writeback: &mut Writeback<T>,
+        mapping: *mut bindings::address_space,
+        wbc: *mut bindings::writeback_control,
+    ) -> Result {
+        // Before a folio stops being dirty: without memory, all stays as it is.
+        let mut buffer = {
+            let _scope = NoFs::enter();
+            KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?
+        };
+        let mut folio = core::ptr::null_mut();
+        let mut error = 0;
+        loop {
+            // SAFETY: `folio` is what the last call gave, or null.
+            folio = unsafe { bindings::writeback_iter(mapping, wbc, folio, &mut error) };
+            if folio.is_null() {
+                break;
+            }
+            // SAFETY: The iterator gave it locked, in our mapping, and not dirty any more.
+            let mut locked = unsafe { LockedFolio::<T>::from_raw(folio) };
+            let written = match Self::copy(inode, &mut locked, &mut buffer) {
+                // SAFETY: As above.
+                Ok(Copied::InBlocks) => unsafe { writeback.folio(folio) },
+                Ok(Copied::Done) => Ok(()),
+                Err(failed) => {
+                    super::writeback::set_error(inode, failed);
+                    Err(failed)
+                }
+            };
+            error = written.err().map_or(0, Error::to_errno);
+        }
+        let result = to_result(error);
+        writeback.submit(result)
+    }
+
+    /// Writes a folio back by a copy.
+    fn copy(inode: &Inode<T>, folio: &mut LockedFolio<'_, T>, buffer: &mut [u8]) -> Result<Copied> {
+        let left = usize::try_from(inode.size().saturating_sub(folio.pos()));
+        let length = left.unwrap_or(usize::MAX).min(folio.size());
+        let copied = match buffer.get_mut(..length) {
+            // A truncation is about to drop it.
+            Some([]) => Copied::Done,
+            Some(bytes) => {
+                folio.copy_out(0, bytes)?;
+                A::write(inode, folio.pos(), bytes)?
+            }
+            // So much is never copied.
+            None => Copied::InBlocks,
+        };
+        if copied == Copied::Done {
+            folio.finish_writeback();
+        }
+        Ok(copied)
+    }
+
+    /// Of files that are copied only: iomap has its own way. The inode is locked exclusively.
+    ///
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct address_space_operations` says, for a file of `T`.
+    unsafe extern "C" fn write_begin(
+        _iocb: *const bindings::kiocb,
+        mapping: *mut bindings::address_space,
+        pos: bindings::loff_t,
+        _len: c_uint,
+        out: *mut *mut bindings::folio,
+        _data: *mut *mut c_void,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes the mapping of our inode.
+            let inode = unsafe { Inode::<T>::from_raw((*mapping).host) };
+            let mut folio = HeldFolio::get(inode, u64::try_from(pos)?)?;
+            if !folio.is_up_to_date() {
+                A::fill(&mut folio)?;
+                folio.mark_up_to_date();
+            }
+            // SAFETY: The VFS wants the folio, with its lock and reference, there.
+            unsafe { *out = folio.into_raw() };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct address_space_operations` says, after `write_begin`.
+    unsafe extern "C" fn write_end(
+        _iocb: *const bindings::kiocb,
+        mapping: *mut bindings::address_space,
+        pos: bindings::loff_t,
+        _len: c_uint,
+        copied: c_uint,
+        folio: *mut bindings::folio,
+        _data: *mut c_void,
+    ) -> c_int {
+        // SAFETY: The VFS passes the mapping of our inode, and what `write_begin` gave.
+        let (inode, mut folio) = unsafe {
+            (
+                Inode::<T>::from_raw((*mapping).host),
+                HeldFolio::<T>::from_raw(folio),
+            )
+        };
+        let end = pos.saturating_add(i64::from(copied));
+        if copied > 0 {
+            folio.mark_dirty();
+            if u64::try_from(end).is_ok_and(|end| end > inode.size()) {
+                inode.write_size(end);
+            }
+        }
+        drop(folio);
+        inode.mark_dirty();
+        c_int::try_from(copied).unwrap_or(c_int::MAX)
     }
 }

@@ -19,10 +19,13 @@
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
+#include <linux/writeback.h>
 
 /* Macros that bindgen cannot evaluate. */
 const unsigned int RUST_CONST_HELPER_SB_RDONLY = SB_RDONLY;
 const unsigned int RUST_CONST_HELPER_SB_SILENT = SB_SILENT;
+const int RUST_CONST_HELPER_IOCB_NOWAIT = IOCB_NOWAIT;
+const fmode_t RUST_CONST_HELPER_FMODE_WRITE = FMODE_WRITE;
 const loff_t RUST_CONST_HELPER_MAX_LFS_FILESIZE = MAX_LFS_FILESIZE;
 const slab_flags_t RUST_CONST_HELPER_SLAB_RECLAIM_ACCOUNT = SLAB_RECLAIM_ACCOUNT;
 const slab_flags_t RUST_CONST_HELPER_SLAB_ACCOUNT = SLAB_ACCOUNT;

@@ -3,11 +3,14 @@
 //! `struct file_operations` of regular files and of directories. C header: `include/linux/fs.h`.
 
 use super::{
+    address_space,
     bindings,
     dir_context::DirContext,
     inode::Inode,
+    inode_lock::InodeLock,
     kiocb::Kiocb,
-    super_block, //
+    super_block,
+    vm_ops, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -15,20 +18,33 @@ use kernel::{
         from_result,
         to_result, //
     },
-    iov::IovIterDest,
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
     new_mutex,
     prelude::*,
     sync::Mutex,
     types::ForeignOwnable as _, //
 };
 
-/// What a regular file does. Mapping it (read-only), splicing and leases are generic.
+/// What a regular file does. Mapping it, splicing and leases are generic.
 pub(crate) trait Operations<T: super_block::Operations>: 'static {
-    /// Whether it may be opened; `generic_file_open` agreed.
-    fn open(inode: &Inode<T>) -> Result;
+    /// Whether it may be opened, and whether for `writing` too; `generic_file_open` agreed.
+    fn open(inode: &Inode<T>, writing: bool) -> Result;
 
     /// Reads, by one of the methods of `iocb`.
     fn read_iter(iocb: &mut Kiocb<'_, T>, to: &mut IovIterDest<'_>) -> Result<usize>;
+
+    /// Writes, by the methods of `iocb`; `EIOCBQUEUED` if it goes on in the background. No lock is held.
+    fn write_iter(iocb: &mut Kiocb<'_, T>, from: &mut IovIterSource<'_>) -> Result<usize>;
+
+    /// Makes durable what belongs to the file; its dirty folios were written. No lock is held.
+    fn fsync(inode: &Inode<T>) -> Result;
+
+    /// Changes the extents of a range (`fallocate(2)`); `mode` has `FALLOC_FL_*`. The inode is locked
+    /// exclusively.
+    fn fallocate(inode: &Inode<T>, mode: u32, offset: u64, len: u64) -> Result;
 
     /// The first hole or data at or after `offset`; `ENXIO` if there is none.
     fn seek(inode: &Inode<T>, offset: u64, what: Seek) -> Result<u64>;
@@ -51,6 +67,9 @@ pub(crate) trait DirOperations<T: super_block::Operations>: 'static {
         cursor: &mut Self::Cursor,
         ctx: &mut DirContext<'_, T>,
     ) -> Result;
+
+    /// Makes durable what belongs to the directory. No lock is held.
+    fn fsync(inode: &Inode<T>) -> Result;
 
     /// An ioctl of the file system; `ENOTTY` for all that it does not have.
     fn ioctl(inode: &Inode<T>, cmd: u32, arg: UserPtr) -> Result<isize>;
@@ -76,21 +95,30 @@ unsafe fn file_inode<'a, T: super_block::Operations>(file: *mut bindings::file) 
 }
 
 /// The ops table of a regular file.
-pub(super) struct Table<T, F>(PhantomData<(T, F)>);
+pub(super) struct Table<T, F, A>(PhantomData<(T, F, A)>);
 
-impl<T: super_block::Operations, F: Operations<T>> Table<T, F> {
+impl<T, F, A> Table<T, F, A>
+where
+    T: super_block::Operations,
+    F: Operations<T>,
+    A: address_space::Operations<T>,
+{
     /// The table.
     pub(super) const TABLE: bindings::file_operations = bindings::file_operations {
         owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
         llseek: Some(Self::llseek),
         read_iter: Some(Self::read_iter),
+        write_iter: Some(Self::write_iter),
+        fsync: Some(Self::fsync),
+        fallocate: Some(Self::fallocate),
         unlocked_ioctl: Some(Self::ioctl),
         compat_ioctl: bindings::compat_ptr_ioctl,
         open: Some(Self::open),
         get_unmapped_area: Some(bindings::thp_get_unmapped_area),
         splice_read: Some(bindings::filemap_splice_read),
+        splice_write: Some(bindings::iter_file_splice_write),
         setlease: Some(bindings::generic_setlease),
-        mmap_prepare: Some(bindings::generic_file_readonly_mmap_prepare),
+        mmap_prepare: Some(Self::mmap_prepare),
         ..pin_init::zeroed()
     };
 
@@ -102,8 +130,82 @@ impl<T: super_block::Operations, F: Operations<T>> Table<T, F> {
             // SAFETY: The VFS passes a file of our inode.
             unsafe {
                 to_result(bindings::generic_file_open(inode, file))?;
-                F::open(Inode::from_raw(inode))?;
+                let writing = (*file).f_mode & bindings::FMODE_WRITE != 0;
+                F::open(Inode::from_raw(inode), writing)?;
             }
+            Ok(0)
+        })
+    }
+
+    /// A page is only made writable by `page_mkwrite`; whether the file may be, `open` asked.
+    ///
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct file_operations` says, for a file of `T`.
+    unsafe extern "C" fn mmap_prepare(desc: *mut bindings::vm_area_desc) -> c_int {
+        // SAFETY: The VFS passes a description of a mapping of our file, to be filled in.
+        unsafe {
+            bindings::file_accessed((*desc).file);
+            (*desc).vm_ops = &vm_ops::Table::<T, A>::TABLE;
+        }
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct file_operations` says, for a file of `T`.
+    unsafe extern "C" fn write_iter(
+        iocb: *mut bindings::kiocb,
+        from: *mut bindings::iov_iter,
+    ) -> isize {
+        from_result(|| {
+            // SAFETY: The VFS passes a request for our file, and memory to write from.
+            let mut iocb = unsafe { Kiocb::from_raw(iocb) };
+            // SAFETY: The same, and the layouts are equal. (`from_raw` has a check that may panic.)
+            let from = unsafe { &mut *from.cast::<IovIterSource<'_>>() };
+            Ok(isize::try_from(F::write_iter(&mut iocb, from)?)?)
+        })
+    }
+
+    /// Errors of former writes are told once to each open file.
+    ///
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct file_operations` says, for a file of `T`.
+    unsafe extern "C" fn fsync(
+        file: *mut bindings::file,
+        start: bindings::loff_t,
+        end: bindings::loff_t,
+        _datasync: c_int,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes our file.
+            unsafe {
+                let written = to_result(bindings::file_write_and_wait_range(file, start, end));
+                F::fsync(file_inode(file)).and(written)?;
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct file_operations` says, for a file of `T`.
+    unsafe extern "C" fn fallocate(
+        file: *mut bindings::file,
+        mode: c_int,
+        offset: bindings::loff_t,
+        len: bindings::loff_t,
+    ) -> c_long {
+        from_result(|| {
+            let (offset, len) = (u64::try_from(offset)?, u64::try_from(len)?);
+            // SAFETY: The VFS passes our file.
+            let inode = unsafe { file_inode(file) };
+            let _lock = InodeLock::lock(inode);
+            // SAFETY: The same, and its inode is locked.
+            to_result(unsafe { bindings::file_modified(file) })?;
+            F::fallocate(inode, u32::try_from(mode)?, offset, len)?;
+            inode.mark_dirty();
             Ok(0)
         })
     }
@@ -180,6 +282,7 @@ impl<T: super_block::Operations, F: DirOperations<T>> DirTable<T, F> {
         compat_ioctl: bindings::compat_ptr_ioctl,
         open: Some(Self::open),
         release: Some(Self::release),
+        fsync: Some(Self::fsync),
         setlease: Some(bindings::generic_setlease),
         ..pin_init::zeroed()
     };
@@ -238,6 +341,22 @@ impl<T: super_block::Operations, F: DirOperations<T>> DirTable<T, F> {
     ) -> bindings::loff_t {
         // SAFETY: The VFS passes our file.
         unsafe { bindings::generic_file_llseek_size(file, offset, whence, i64::MAX, i64::MAX) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct file_operations` says, for a file of `T`.
+    unsafe extern "C" fn fsync(
+        file: *mut bindings::file,
+        _start: bindings::loff_t,
+        _end: bindings::loff_t,
+        _datasync: c_int,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes our file.
+            F::fsync(unsafe { file_inode(file) })?;
+            Ok(0)
+        })
     }
 
     /// # Safety

@@ -2,6 +2,8 @@
 
 //! `struct folio`: a piece of the page cache. C headers: `include/linux/mm_types.h`, `pagemap.h`.
 //!
+//! Lock order: `i_rwsem`, `invalidate_lock`, a folio; of two folios of a file, the one in front first.
+//!
 //! User space may look at, and change, a mapped folio at any time: there is no reference to its bytes, they
 //! are only copied.
 
@@ -12,15 +14,20 @@ use super::{
 };
 use core::{
     marker::PhantomData,
-    mem::ManuallyDrop, //
+    mem::ManuallyDrop,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
 };
 use kernel::{
+    error::from_err_ptr,
     page::PAGE_SIZE,
     prelude::*, //
 };
 
-/// A locked folio of a file of `T`, to be read. Dropping it unlocks it and leaves it not up to date, which
-/// its readers take for an error.
+/// A locked folio of a file of `T`. Dropping it unlocks it; if it is not up to date, its readers take that
+/// for an error.
 ///
 /// # Invariants
 ///
@@ -74,12 +81,59 @@ impl<'a, T: super_block::Operations> LockedFolio<'a, T> {
     /// Copies bytes to an offset in the folio; `EINVAL` if they reach beyond it (`memcpy_to_folio`).
     pub(crate) fn copy_in(&mut self, offset: usize, bytes: &[u8]) -> Result {
         self.check(offset, bytes.len())?;
-        // SAFETY: The range is in the folio, which is ours to write while it is not up to date.
+        // SAFETY: The range is in the folio, which is locked.
         unsafe {
             let from = bytes.as_ptr().cast();
             bindings::memcpy_to_folio(self.folio, offset, from, bytes.len());
         }
         Ok(())
+    }
+
+    /// Copies bytes from an offset in the folio; `EINVAL` if they reach beyond it (`memcpy_from_folio`).
+    pub(crate) fn copy_out(&self, offset: usize, bytes: &mut [u8]) -> Result {
+        self.check(offset, bytes.len())?;
+        // SAFETY: The range is in the folio.
+        unsafe {
+            let to = bytes.as_mut_ptr().cast();
+            bindings::memcpy_from_folio(to, self.folio, offset, bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Whether its bytes are those of the file (`folio_test_uptodate`).
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        // SAFETY: The folio is valid.
+        unsafe { bindings::folio_test_uptodate(self.folio) }
+    }
+
+    /// Says that its bytes are those of the file (`folio_mark_uptodate`).
+    pub(crate) fn mark_up_to_date(&mut self) {
+        // SAFETY: The folio is locked.
+        unsafe { bindings::folio_mark_uptodate(self.folio) };
+    }
+
+    /// Has it written (`folio_mark_dirty`).
+    pub(super) fn mark_dirty(&mut self) {
+        // SAFETY: The folio is locked.
+        unsafe { bindings::folio_mark_dirty(self.folio) };
+    }
+
+    /// Zeroes it from an offset on (`folio_zero_range`).
+    fn zero_from(&mut self, offset: usize) {
+        if let Some(length) = self.size().checked_sub(offset) {
+            // SAFETY: The range is in the folio, which is locked.
+            unsafe { bindings::folio_zero_range(self.folio, offset, length) };
+        }
+    }
+
+    /// Clears what told writeback to come: its bytes, which were not dirty any more, are where they belong
+    /// (`folio_start_writeback`, `folio_end_writeback`).
+    pub(super) fn finish_writeback(&mut self) {
+        // SAFETY: The folio is locked and not in writeback.
+        unsafe {
+            bindings::folio_start_writeback(self.folio);
+            bindings::folio_end_writeback(self.folio);
+        }
     }
 
     /// Fills all of it by pieces of up to a page: `read` gets the position in the file and has to write
@@ -117,5 +171,80 @@ impl<T: super_block::Operations> Drop for LockedFolio<'_, T> {
     fn drop(&mut self) {
         // SAFETY: The folio is locked by us.
         unsafe { bindings::folio_unlock(self.folio) };
+    }
+}
+
+/// A locked folio with a reference, which keeps it when the lock is given away.
+pub(crate) struct HeldFolio<'a, T: super_block::Operations>(ManuallyDrop<LockedFolio<'a, T>>);
+
+impl<'a, T: super_block::Operations> HeldFolio<'a, T> {
+    /// The folio at a position, made if there is none, and not in writeback while that matters
+    /// (`__filemap_get_folio` with `FGP_WRITEBEGIN`).
+    pub(crate) fn get(inode: &'a Inode<T>, pos: u64) -> Result<Self> {
+        let index = c_ulong::try_from(pos >> kernel::page::PAGE_SHIFT)?;
+        // SAFETY: The mapping of a live inode is valid.
+        let folio = unsafe { bindings::filemap_get_folio_for_write(inode.mapping(), index) };
+        let folio = from_err_ptr(folio)?;
+        // SAFETY: The folio is locked, in the mapping, and the reference is ours.
+        Ok(unsafe { Self::from_raw(folio) })
+    }
+
+    /// The folio at a position, if there is one (`filemap_lock_folio`).
+    fn find(inode: &'a Inode<T>, pos: u64) -> Option<Self> {
+        let index = c_ulong::try_from(pos >> kernel::page::PAGE_SHIFT).ok()?;
+        // SAFETY: The mapping of a live inode is valid.
+        let folio = unsafe { bindings::filemap_lock_folio(inode.mapping(), index) };
+        let folio = from_err_ptr(folio).ok()?;
+        // SAFETY: The folio is locked, in the mapping, and the reference is ours.
+        Some(unsafe { Self::from_raw(folio) })
+    }
+
+    /// Takes over a lock and a reference.
+    ///
+    /// # Safety
+    ///
+    /// They are the caller's, the folio is in the mapping of an inode of `T`, and that stays during `'a`.
+    pub(super) unsafe fn from_raw(folio: *mut bindings::folio) -> Self {
+        // SAFETY: By the caller's word.
+        Self(ManuallyDrop::new(unsafe { LockedFolio::from_raw(folio) }))
+    }
+
+    /// Gives the lock and the reference away.
+    pub(super) fn into_raw(self) -> *mut bindings::folio {
+        ManuallyDrop::new(self).0.folio
+    }
+}
+
+impl<'a, T: super_block::Operations> Deref for HeldFolio<'a, T> {
+    type Target = LockedFolio<'a, T>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: super_block::Operations> DerefMut for HeldFolio<'_, T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<T: super_block::Operations> Drop for HeldFolio<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The lock and the reference are ours.
+        unsafe {
+            bindings::folio_unlock(self.0.folio);
+            bindings::folio_put(self.0.folio);
+        }
+    }
+}
+
+/// Zeroes what the page cache has behind the end of a file, which is about to grow: user space can store
+/// there through a mapping. The inode is locked exclusively.
+pub(crate) fn zero_behind_end<T: super_block::Operations>(inode: &Inode<T>) {
+    let end = inode.size();
+    if let Some(mut folio) = HeldFolio::find(inode, end) {
+        let offset = usize::try_from(end.saturating_sub(folio.pos()));
+        folio.zero_from(offset.unwrap_or(usize::MAX));
     }
 }

@@ -19,10 +19,7 @@ use super::{
     },
 };
 use kernel::{
-    error::{
-        from_result,
-        to_result, //
-    },
+    error::from_result,
     fmt,
     prelude::*,
     str::CString,
@@ -45,10 +42,6 @@ pub(crate) trait Operations<T: super_block::Operations>: Sized + Send + 'static 
 
     /// One of [`Self::PARAMETERS`], by the `opt` given there. All other names are refused before.
     fn parse_param(&mut self, fc: &FsContext, opt: u8, value: Value<'_>) -> Result;
-
-    /// All options are here; `get_tree_bdev` opens the device next, for writing unless
-    /// [`FsContext::set_read_only`] was called.
-    fn get_tree(&mut self, fc: &mut FsContext) -> Result;
 
     /// Reads the volume and gives the super block its data and its root.
     fn fill_super<'a>(
@@ -128,10 +121,17 @@ impl FsContext {
         unsafe { (*self.as_ptr()).sb_flags & bindings::SB_SILENT != 0 }
     }
 
-    /// Makes it a read-only mount, whatever was asked for.
-    pub(crate) fn set_read_only(&mut self) {
-        // SAFETY: The structure is valid and exclusively ours.
-        unsafe { (*self.as_ptr()).sb_flags |= bindings::SB_RDONLY };
+    /// Whether the super block will be read-only after this remount.
+    pub(crate) fn is_read_only_after<T: super_block::Operations>(
+        &self,
+        sb: &SuperBlock<T>,
+    ) -> bool {
+        // SAFETY: The structure is valid.
+        let mask = unsafe { (*self.as_ptr()).sb_flags_mask };
+        match mask & bindings::SB_RDONLY {
+            0 => sb.is_read_only(),
+            _ => self.is_read_only(),
+        }
     }
 
     fn is_remount(&self) -> bool {
@@ -227,14 +227,8 @@ impl<T: super_block::Operations> Table<T> {
     ///
     /// Called by the VFS only, as `struct fs_context_operations` says, for a context of `T`.
     unsafe extern "C" fn get_tree(fc: *mut bindings::fs_context) -> c_int {
-        // SAFETY: The VFS passes our context, exclusively.
-        let (context, fc) = unsafe { (Self::context(fc), FsContext::from_raw(fc)) };
-        from_result(|| {
-            context.get_tree(fc)?;
-            // SAFETY: Valid; `fill_super` fits the file system.
-            to_result(unsafe { bindings::get_tree_bdev(fc.as_ptr(), Some(Self::fill_super)) })?;
-            Ok(0)
-        })
+        // SAFETY: The VFS passes our context; `fill_super` fits the file system.
+        unsafe { bindings::get_tree_bdev(fc, Some(Self::fill_super)) }
     }
 
     /// # Safety

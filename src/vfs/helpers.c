@@ -85,6 +85,43 @@ bool ntfs_helper_inode_is_new(struct inode *inode)
 	return inode_state_read_once(inode) & I_NEW;
 }
 
+void ntfs_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+void ntfs_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+bool ntfs_helper_i_uid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
+				    const struct inode *inode)
+{
+	return i_uid_needs_update(idmap, attr, inode);
+}
+
+bool ntfs_helper_i_gid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
+				    const struct inode *inode)
+{
+	return i_gid_needs_update(idmap, attr, inode);
+}
+
+void ntfs_helper_inode_get_atime(const struct inode *inode, struct timespec64 *time)
+{
+	*time = inode_get_atime(inode);
+}
+
+void ntfs_helper_inode_get_mtime(const struct inode *inode, struct timespec64 *time)
+{
+	*time = inode_get_mtime(inode);
+}
+
+void ntfs_helper_inode_get_ctime(const struct inode *inode, struct timespec64 *time)
+{
+	*time = inode_get_ctime(inode);
+}
+
 void ntfs_helper_set_delayed_call(struct delayed_call *call, void (*fn)(void *), void *arg)
 {
 	set_delayed_call(call, fn, arg);
@@ -166,9 +203,183 @@ struct folio *ntfs_helper_readahead_folio(struct readahead_control *rac)
 	return readahead_folio(rac);
 }
 
+void ntfs_helper_memcpy_from_folio(char *to, struct folio *folio, size_t offset, size_t len)
+{
+	memcpy_from_folio(to, folio, offset, len);
+}
+
+struct folio *ntfs_helper_filemap_get_folio_for_write(struct address_space *mapping, pgoff_t index)
+{
+	return __filemap_get_folio(mapping, index, FGP_WRITEBEGIN, mapping_gfp_mask(mapping));
+}
+
+struct folio *ntfs_helper_filemap_lock_folio(struct address_space *mapping, pgoff_t index)
+{
+	return filemap_lock_folio(mapping, index);
+}
+
+struct folio *ntfs_helper_page_folio(struct page *page)
+{
+	return page_folio(page);
+}
+
+bool ntfs_helper_folio_test_uptodate(const struct folio *folio)
+{
+	return folio_test_uptodate(folio);
+}
+
+void ntfs_helper_folio_mark_uptodate(struct folio *folio)
+{
+	folio_mark_uptodate(folio);
+}
+
+void ntfs_helper_folio_lock(struct folio *folio)
+{
+	folio_lock(folio);
+}
+
+void ntfs_helper_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+void ntfs_helper_folio_start_writeback(struct folio *folio)
+{
+	folio_start_writeback(folio);
+}
+
+ssize_t ntfs_helper_folio_mkwrite_check_truncate(const struct folio *folio,
+						 const struct inode *inode)
+{
+	return folio_mkwrite_check_truncate(folio, inode);
+}
+
+void ntfs_helper_mapping_set_error(struct address_space *mapping, int error)
+{
+	mapping_set_error(mapping, error);
+}
+
+void ntfs_helper_filemap_invalidate_lock(struct address_space *mapping)
+{
+	filemap_invalidate_lock(mapping);
+}
+
+void ntfs_helper_filemap_invalidate_unlock(struct address_space *mapping)
+{
+	filemap_invalidate_unlock(mapping);
+}
+
+void ntfs_helper_filemap_invalidate_lock_shared(struct address_space *mapping)
+{
+	filemap_invalidate_lock_shared(mapping);
+}
+
+void ntfs_helper_filemap_invalidate_unlock_shared(struct address_space *mapping)
+{
+	filemap_invalidate_unlock_shared(mapping);
+}
+
+vm_fault_t ntfs_helper_vmf_fs_error(int error)
+{
+	return vmf_fs_error(error);
+}
+
+void ntfs_helper_sb_start_pagefault(struct super_block *sb)
+{
+	sb_start_pagefault(sb);
+}
+
+void ntfs_helper_sb_end_pagefault(struct super_block *sb)
+{
+	sb_end_pagefault(sb);
+}
+
 void ntfs_helper_file_accessed(struct file *file)
 {
 	file_accessed(file);
+}
+
+ssize_t ntfs_helper_generic_write_sync(struct kiocb *iocb, ssize_t count)
+{
+	return generic_write_sync(iocb, count);
+}
+
+void ntfs_helper_iov_iter_truncate(struct iov_iter *iter, u64 count)
+{
+	iov_iter_truncate(iter, count);
+}
+
+void ntfs_helper_iov_iter_reexpand(struct iov_iter *iter, size_t count)
+{
+	iov_iter_reexpand(iter, count);
+}
+
+void ntfs_helper_spin_lock_init(spinlock_t *lock)
+{
+	spin_lock_init(lock);
+}
+
+unsigned long ntfs_helper_spin_lock_irqsave(spinlock_t *lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(lock, flags);
+	return flags;
+}
+
+void ntfs_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
+{
+	spin_unlock_irqrestore(lock, flags);
+}
+
+void ntfs_helper_init_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+bool ntfs_helper_queue_work(struct workqueue_struct *queue, struct work_struct *work)
+{
+	return queue_work(queue, work);
+}
+
+void ntfs_helper_list_init(struct list_head *list)
+{
+	INIT_LIST_HEAD(list);
+}
+
+bool ntfs_helper_list_empty(const struct list_head *list)
+{
+	return list_empty(list);
+}
+
+void ntfs_helper_list_add_tail(struct list_head *entry, struct list_head *list)
+{
+	list_add_tail(entry, list);
+}
+
+void ntfs_helper_list_replace_init(struct list_head *old, struct list_head *list)
+{
+	list_replace_init(old, list);
+}
+
+void ntfs_helper_list_del_init(struct list_head *entry)
+{
+	list_del_init(entry);
+}
+
+struct iomap_ioend *ntfs_helper_iomap_ioend_from_bio(struct bio *bio)
+{
+	return iomap_ioend_from_bio(bio);
+}
+
+struct iomap_ioend *ntfs_helper_first_ioend(struct list_head *list)
+{
+	return list_first_entry_or_null(list, struct iomap_ioend, io_list);
+}
+
+void ntfs_helper_bio_clear_complete_in_task(struct bio *bio)
+{
+	bio_clear_flag(bio, BIO_COMPLETE_IN_TASK);
 }
 
 unsigned int ntfs_helper_memalloc_nofs_save(void)

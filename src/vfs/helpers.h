@@ -8,9 +8,14 @@
 
 #include <linux/bio.h>
 #include <linux/fs.h>
+#include <linux/iomap.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/ratelimit.h>
+#include <linux/spinlock.h>
 #include <linux/statfs.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
 
 /* slab */
 struct kmem_cache *ntfs_helper_kmem_cache_create(const char *name, unsigned int size,
@@ -33,6 +38,15 @@ void ntfs_helper_inode_set_atime(struct inode *inode, time64_t sec, u32 nsec);
 void ntfs_helper_inode_set_mtime(struct inode *inode, time64_t sec, u32 nsec);
 void ntfs_helper_inode_set_ctime(struct inode *inode, time64_t sec, u32 nsec);
 bool ntfs_helper_inode_is_new(struct inode *inode);
+void ntfs_helper_inode_lock(struct inode *inode);
+void ntfs_helper_inode_unlock(struct inode *inode);
+bool ntfs_helper_i_uid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
+				    const struct inode *inode);
+bool ntfs_helper_i_gid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
+				    const struct inode *inode);
+void ntfs_helper_inode_get_atime(const struct inode *inode, struct timespec64 *time);
+void ntfs_helper_inode_get_mtime(const struct inode *inode, struct timespec64 *time);
+void ntfs_helper_inode_get_ctime(const struct inode *inode, struct timespec64 *time);
 void ntfs_helper_set_delayed_call(struct delayed_call *call, void (*fn)(void *), void *arg);
 kuid_t ntfs_helper_current_uid(void);
 kgid_t ntfs_helper_current_gid(void);
@@ -54,9 +68,48 @@ void ntfs_helper_memcpy_to_folio(struct folio *folio, size_t offset, const char 
 void ntfs_helper_folio_zero_range(struct folio *folio, size_t start, size_t len);
 void ntfs_helper_mapping_set_large_folios(struct address_space *mapping);
 struct folio *ntfs_helper_readahead_folio(struct readahead_control *rac);
+void ntfs_helper_memcpy_from_folio(char *to, struct folio *folio, size_t offset, size_t len);
+struct folio *ntfs_helper_filemap_get_folio_for_write(struct address_space *mapping, pgoff_t index);
+struct folio *ntfs_helper_filemap_lock_folio(struct address_space *mapping, pgoff_t index);
+struct folio *ntfs_helper_page_folio(struct page *page);
+bool ntfs_helper_folio_test_uptodate(const struct folio *folio);
+void ntfs_helper_folio_mark_uptodate(struct folio *folio);
+void ntfs_helper_folio_lock(struct folio *folio);
+void ntfs_helper_folio_put(struct folio *folio);
+void ntfs_helper_folio_start_writeback(struct folio *folio);
+ssize_t ntfs_helper_folio_mkwrite_check_truncate(const struct folio *folio,
+						 const struct inode *inode);
+void ntfs_helper_mapping_set_error(struct address_space *mapping, int error);
+void ntfs_helper_filemap_invalidate_lock(struct address_space *mapping);
+void ntfs_helper_filemap_invalidate_unlock(struct address_space *mapping);
+void ntfs_helper_filemap_invalidate_lock_shared(struct address_space *mapping);
+void ntfs_helper_filemap_invalidate_unlock_shared(struct address_space *mapping);
+
+/* page faults */
+vm_fault_t ntfs_helper_vmf_fs_error(int error);
+void ntfs_helper_sb_start_pagefault(struct super_block *sb);
+void ntfs_helper_sb_end_pagefault(struct super_block *sb);
 
 /* file and kiocb */
 void ntfs_helper_file_accessed(struct file *file);
+ssize_t ntfs_helper_generic_write_sync(struct kiocb *iocb, ssize_t count);
+void ntfs_helper_iov_iter_truncate(struct iov_iter *iter, u64 count);
+void ntfs_helper_iov_iter_reexpand(struct iov_iter *iter, size_t count);
+
+/* I/O that ended, and work */
+void ntfs_helper_spin_lock_init(spinlock_t *lock);
+unsigned long ntfs_helper_spin_lock_irqsave(spinlock_t *lock);
+void ntfs_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+void ntfs_helper_init_work(struct work_struct *work, work_func_t func);
+bool ntfs_helper_queue_work(struct workqueue_struct *queue, struct work_struct *work);
+void ntfs_helper_list_init(struct list_head *list);
+bool ntfs_helper_list_empty(const struct list_head *list);
+void ntfs_helper_list_add_tail(struct list_head *entry, struct list_head *list);
+void ntfs_helper_list_replace_init(struct list_head *old, struct list_head *list);
+void ntfs_helper_list_del_init(struct list_head *entry);
+struct iomap_ioend *ntfs_helper_iomap_ioend_from_bio(struct bio *bio);
+struct iomap_ioend *ntfs_helper_first_ioend(struct list_head *list);
+void ntfs_helper_bio_clear_complete_in_task(struct bio *bio);
 
 /* memory scopes */
 unsigned int ntfs_helper_memalloc_nofs_save(void);

@@ -58,3 +58,9 @@ impl PartialEq for Gid {
         self.0.val == other.0.val
     }
 }
+
+/// Whether this task may administer the system (`CAP_SYS_ADMIN`).
+pub(crate) fn is_capable_of_administration() -> bool {
+    // SAFETY: It only looks at the current task.
+    unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as kernel::ffi::c_int) }
+}

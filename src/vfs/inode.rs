@@ -13,12 +13,15 @@ use super::{
         Unhashed, //
     },
     fiemap::FiemapRequest,
+    iattr::Iattr,
+    ioend::EndedWrites,
     kstat::Kstat,
     new_inode::NewInode,
     super_block::{
         self,
         SuperBlock, //
     },
+    time::Timespec, //
 };
 use core::{
     marker::PhantomData,
@@ -29,7 +32,10 @@ use core::{
     },
 };
 use kernel::{
-    error::from_result,
+    error::{
+        from_result,
+        to_result, //
+    },
     prelude::*,
     sync::{
         aref::{
@@ -48,6 +54,10 @@ use kernel::{
 pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Adds to `stat` what `generic_fillattr` does not know.
     fn getattr(inode: &Inode<T>, stat: &mut Kstat) -> Result;
+
+    /// Changes what `attr` says, as far as it is not a mere field of `struct inode`, and takes out of `attr`
+    /// what is not to be changed. The caller may do all of it. The inode is locked exclusively.
+    fn setattr(inode: &Inode<T>, attr: &mut Iattr) -> Result;
 }
 
 /// What a directory can do.
@@ -146,11 +156,116 @@ impl<T: super_block::Operations> Inode<T> {
         u64::try_from(size).unwrap_or(0)
     }
 
-    /// Where the bytes that come from the device end: from there to the size, all are zero.
-    pub(super) fn valid_size(&self) -> u64 {
+    /// Where the bytes end that come from the device, or are dirty in the page cache: from there to the size,
+    /// all are zero.
+    pub(crate) fn valid_size(&self) -> u64 {
+        self.valid_mark().min(self.size())
+    }
+
+    /// [`Self::valid_size`] whatever the size is: no bytes are valid behind it, but bytes before it may be
+    /// behind the end of the file.
+    pub(super) fn valid_mark(&self) -> u64 {
+        self.valid_atomic().load(Relaxed)
+    }
+
+    fn valid_atomic(&self) -> &Atomic<u64> {
         // SAFETY: By the type invariant.
-        let valid = unsafe { (*self.object()).valid_size.load(Relaxed) };
-        valid.min(self.size())
+        unsafe { &(*self.object()).valid_size }
+    }
+
+    /// Raises [`Self::valid_size`]. The folio with the last bytes is locked, or no folio is read meanwhile:
+    /// else it could go and be read in again between its change and this.
+    pub(crate) fn raise_valid_size(&self, bytes: u64) {
+        let mut now = self.valid_mark();
+        // Each turn but the last saw another thread raise it.
+        while now < bytes {
+            match self.valid_atomic().cmpxchg(now, bytes, Relaxed) {
+                Ok(_) => break,
+                Err(other) => now = other,
+            }
+        }
+    }
+
+    /// Sets [`Self::valid_size`]. The inode and its mapping are locked exclusively.
+    pub(crate) fn set_valid_size(&self, bytes: u64) {
+        self.valid_atomic().store(bytes, Relaxed);
+    }
+
+    /// The mapping.
+    pub(super) fn mapping(&self) -> *mut bindings::address_space {
+        // SAFETY: The inode is valid.
+        unsafe { &raw mut (*self.as_ptr()).i_data }
+    }
+
+    /// Sets the size, by who has the inode locked exclusively (`i_size_write`).
+    pub(super) fn write_size(&self, bytes: i64) {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::i_size_write(self.as_ptr(), bytes) };
+    }
+
+    /// When it was last read, when its content last changed, and when it last changed.
+    pub(crate) fn times(&self) -> (Timespec, Timespec, Timespec) {
+        let (mut atime, mut mtime, mut ctime) = Default::default();
+        // SAFETY: The inode is valid; a time that changes meanwhile is read as somewhere in between, and the
+        // inode is dirty then.
+        unsafe {
+            bindings::inode_get_atime(self.as_ptr(), &mut atime);
+            bindings::inode_get_mtime(self.as_ptr(), &mut mtime);
+            bindings::inode_get_ctime(self.as_ptr(), &mut ctime);
+        }
+        (atime.into(), mtime.into(), ctime.into())
+    }
+
+    /// Has it written to its record soon (`mark_inode_dirty`).
+    pub(crate) fn mark_dirty(&self) {
+        let flags = bindings::inode_state_flags_enum_I_DIRTY_SYNC
+            | bindings::inode_state_flags_enum_I_DIRTY_DATASYNC
+            | bindings::inode_state_flags_enum_I_DIRTY_PAGES;
+        // SAFETY: The inode is valid.
+        unsafe { bindings::__mark_inode_dirty(self.as_ptr(), flags as c_int) };
+    }
+
+    /// Waits for direct I/O (`inode_dio_wait`); with the inode locked, no more begins.
+    pub(crate) fn dio_wait(&self) {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_dio_wait(self.as_ptr()) };
+    }
+
+    /// Writes the dirty folios of a range and waits for them (`filemap_write_and_wait_range`).
+    pub(crate) fn write_and_wait(&self, start: u64, end: u64) -> Result {
+        let Some(last) = end.checked_sub(1).filter(|last| *last >= start) else {
+            return Ok(());
+        };
+        let (start, last) = (
+            i64::try_from(start)?,
+            i64::try_from(last).unwrap_or(i64::MAX),
+        );
+        // SAFETY: The mapping of a live inode is valid.
+        to_result(unsafe { bindings::filemap_write_and_wait_range(self.mapping(), start, last) })
+    }
+
+    /// Drops what the page cache has of a range; of pages that are only in part in it, zeroes that part
+    /// (`truncate_pagecache_range`). The mapping is locked exclusively.
+    pub(crate) fn truncate_pagecache_range(&self, start: u64, end: u64) -> Result {
+        let Some(last) = end.checked_sub(1).filter(|last| *last >= start) else {
+            return Ok(());
+        };
+        let (start, last) = (
+            i64::try_from(start)?,
+            i64::try_from(last).unwrap_or(i64::MAX),
+        );
+        // SAFETY: The inode is valid.
+        unsafe { bindings::truncate_pagecache_range(self.as_ptr(), start, last) };
+        Ok(())
+    }
+
+    /// Sets the size and drops what the page cache has behind it (`truncate_setsize`). The inode and its
+    /// mapping are locked exclusively.
+    pub(crate) fn truncate_setsize(&self, bytes: u64) -> Result {
+        let bytes = i64::try_from(bytes).map_err(|_| EFBIG)?;
+        // SAFETY: The inode is valid.
+        unsafe { bindings::truncate_setsize(self.as_ptr(), bytes) };
+        Ok(())
     }
 }
 
@@ -168,6 +283,7 @@ pub(super) struct InodeObject<T: super_block::Operations> {
     inode: bindings::inode,
     /// See [`Inode::valid_size`].
     valid_size: Atomic<u64>,
+    pub(super) ended_writes: EndedWrites,
     /// Whether `data` is there.
     has_data: bool,
     data: MaybeUninit<T::Inode>,
@@ -183,6 +299,7 @@ impl<T: super_block::Operations> InodeObject<T> {
         // SAFETY: By the caller's word.
         unsafe {
             (&raw mut (*object).valid_size).write(Atomic::new(u64::MAX));
+            EndedWrites::begin::<T>(&raw mut (*object).ended_writes);
             (*object).has_data = false;
         }
     }
@@ -237,6 +354,7 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
     /// Of a device, fifo or socket.
     pub(super) const SPECIAL: bindings::inode_operations = bindings::inode_operations {
         getattr: Some(Self::getattr),
+        setattr: Some(Self::setattr),
         ..pin_init::zeroed()
     };
 
@@ -262,11 +380,41 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
     }
 }
 
+impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn setattr(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes a dentry of our inode, which is locked, and what to change.
+            unsafe {
+                to_result(bindings::setattr_prepare(idmap, dentry, attr))?;
+                let inode = (*dentry).d_inode;
+                // All files have the owner that the mount says.
+                if bindings::i_uid_needs_update(idmap, attr, inode)
+                    || bindings::i_gid_needs_update(idmap, attr, inode)
+                {
+                    return Err(EPERM);
+                }
+                I::setattr(Inode::from_raw(inode), Iattr::from_raw(attr))?;
+                bindings::setattr_copy(idmap, inode, attr);
+                Inode::<T>::from_raw(inode).mark_dirty();
+            }
+            Ok(0)
+        })
+    }
+}
+
 impl<T: super_block::Operations, I: DirOperations<T>> Table<T, I> {
     /// Of a directory.
     pub(super) const DIR: bindings::inode_operations = bindings::inode_operations {
         lookup: Some(Self::lookup),
         getattr: Some(Self::getattr),
+        setattr: Some(Self::setattr),
         ..pin_init::zeroed()
     };
 
@@ -292,6 +440,7 @@ impl<T: super_block::Operations, I: FileOperations<T>> Table<T, I> {
     /// Of a regular file.
     pub(super) const FILE: bindings::inode_operations = bindings::inode_operations {
         getattr: Some(Self::getattr),
+        setattr: Some(Self::setattr),
         fiemap: Some(Self::fiemap),
         ..pin_init::zeroed()
     };
@@ -318,6 +467,7 @@ impl<T: super_block::Operations, I: SymlinkOperations<T>> Table<T, I> {
     pub(super) const SYMLINK: bindings::inode_operations = bindings::inode_operations {
         get_link: Some(Self::get_link),
         getattr: Some(Self::getattr),
+        setattr: Some(Self::setattr),
         ..pin_init::zeroed()
     };
 

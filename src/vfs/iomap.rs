@@ -39,9 +39,37 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
 pub(crate) struct Flags(c_uint);
 
 impl Flags {
+    /// Something is to be written (`IOMAP_WRITE`).
+    pub(super) const WRITE: Self = Self(bindings::IOMAP_WRITE);
+
+    /// Takes those of iomap.
+    pub(super) fn new(flags: c_uint) -> Self {
+        Self(flags)
+    }
+
+    /// As iomap wants them.
+    pub(super) fn get(self) -> c_uint {
+        self.0
+    }
+
     /// It is only told to somebody (`IOMAP_REPORT`).
     pub(crate) fn is_report(self) -> bool {
         self.0 & bindings::IOMAP_REPORT != 0
+    }
+
+    /// Something is written or zeroed, which may be behind the end of the file (`IOMAP_WRITE`, `IOMAP_ZERO`).
+    pub(crate) fn is_write(self) -> bool {
+        self.0 & (bindings::IOMAP_WRITE | bindings::IOMAP_ZERO) != 0
+    }
+
+    /// The page cache is left out (`IOMAP_DIRECT`).
+    pub(super) fn is_direct(self) -> bool {
+        self.0 & bindings::IOMAP_DIRECT != 0
+    }
+
+    /// A page fault makes a page writable (`IOMAP_FAULT`).
+    pub(super) fn is_fault(self) -> bool {
+        self.0 & bindings::IOMAP_FAULT != 0
     }
 }
 
@@ -71,6 +99,8 @@ pub(crate) enum ExtentKind {
         /// The byte of the device.
         address: u64,
     },
+    /// Reserved, without a place yet; where the page cache has nothing, zeros.
+    Delayed,
     /// Inside the file system's metadata. Only to be told to somebody.
     Inline,
 }
@@ -177,10 +207,12 @@ impl<T: super_block::Operations, O: Operations<T>> Table<T, O> {
             let (pos, length, flags) = (u64::try_from(pos)?, u64::try_from(length)?, Flags(flags));
             // SAFETY: iomap passes our inode, and a zeroed structure to be filled in.
             let (inode, iomap) = unsafe { (Inode::<T>::from_raw(inode), &mut *iomap) };
-            let extent = O::begin(inode, pos, length, flags)?;
-            // SAFETY: The device is open as long as the super block has inodes.
-            iomap.bdev = unsafe { (*inode.super_block().as_ptr()).s_bdev };
-            fill(iomap, extent, pos, flags)?;
+            let mut extent = O::begin(inode, pos, length, flags)?;
+            if flags.is_direct() && extent.kind == ExtentKind::Delayed {
+                // What was dirty is written back before, so this was dirtied after the read began.
+                extent.kind = ExtentKind::Hole;
+            }
+            fill(inode, iomap, extent, pos, flags)?;
             Ok(0)
         })
     }
@@ -202,7 +234,7 @@ impl<T: super_block::Operations, O: Operations<T>> Table<T, O> {
                 .checked_sub(pos)
                 .and_then(|ends| usize::try_from(ends).ok());
             match ends {
-                Some(ends) if ends < len => read_last_range(iter, ctx, len, ends),
+                Some(ends) if ends < len => read_last_range(iter, ctx, len, valid),
                 _ => bindings::iomap_bio_read_folio_range(iter, ctx, len),
             }
         }
@@ -228,7 +260,15 @@ impl<T: super_block::Operations, O: Operations<T>> Table<T, O> {
 const NULL_ADDR: u64 = u64::MAX;
 
 /// Tells iomap of an extent; `EIO` if it does not contain `pos`.
-fn fill(iomap: &mut bindings::iomap, extent: Extent, pos: u64, flags: Flags) -> Result {
+pub(super) fn fill<T: super_block::Operations>(
+    inode: &Inode<T>,
+    iomap: &mut bindings::iomap,
+    extent: Extent,
+    pos: u64,
+    flags: Flags,
+) -> Result {
+    // SAFETY: The device is open as long as the super block has inodes.
+    iomap.bdev = unsafe { (*inode.super_block().as_ptr()).s_bdev };
     let end = extent.offset.checked_add(extent.length).ok_or(EIO)?;
     if pos < extent.offset || pos >= end || i64::try_from(end).is_err() {
         return Err(EIO);
@@ -239,6 +279,7 @@ fn fill(iomap: &mut bindings::iomap, extent: Extent, pos: u64, flags: Flags) -> 
         ExtentKind::Hole => (bindings::IOMAP_HOLE, NULL_ADDR),
         ExtentKind::Mapped { address } => (bindings::IOMAP_MAPPED, address),
         ExtentKind::Unwritten { address } => (bindings::IOMAP_UNWRITTEN, address),
+        ExtentKind::Delayed => (bindings::IOMAP_DELALLOC, NULL_ADDR),
         // Reading it through iomap would need the bytes in memory that stays there.
         ExtentKind::Inline if !flags.is_report() => return Err(EIO),
         ExtentKind::Inline => (bindings::IOMAP_INLINE, NULL_ADDR),
@@ -252,26 +293,47 @@ fn fill(iomap: &mut bindings::iomap, extent: Extent, pos: u64, flags: Flags) -> 
 ///
 /// # Safety
 ///
-/// The arguments are those of `read_folio_range`, and `valid` is below `len`.
+/// The arguments are those of `read_folio_range`.
 unsafe fn read_last_range(
     iter: *const bindings::iomap_iter,
     ctx: *mut bindings::iomap_read_folio_ctx,
     len: usize,
-    valid: usize,
+    valid: u64,
 ) -> c_int {
-    // SAFETY: By the caller's word: the range is in the folio, and the map has the device and the address.
+    // SAFETY: By the caller's word.
     unsafe {
-        let folio = (*ctx).cur_folio;
-        let map = &(*iter).iomap;
-        let in_map = (*iter).pos.wrapping_sub(map.offset) as u64;
-        let offset = (*iter).pos.wrapping_sub(bindings::folio_pos(folio)) as usize;
-        let sector = map.addr.wrapping_add(in_map) >> bindings::SECTOR_SHIFT;
-        let read = read_sync(map.bdev, sector, folio, offset, len);
-        bindings::folio_zero_range(folio, offset.wrapping_add(valid), len.wrapping_sub(valid));
+        let (folio, pos) = ((*ctx).cur_folio, (*iter).pos);
+        let offset = pos.wrapping_sub(bindings::folio_pos(folio)) as usize;
+        let read = read_now(&(*iter).iomap, folio, pos, len, valid);
         let err = read.err().map_or(0, Error::to_errno);
         bindings::iomap_finish_folio_read(folio, offset, len, err);
     }
     0
+}
+
+/// Reads bytes of a file into its folio and waits; those from `valid` on are zeros, whatever the device has.
+///
+/// # Safety
+///
+/// The folio is locked and has the range, and the map has it on the device.
+pub(super) unsafe fn read_now(
+    map: &bindings::iomap,
+    folio: *mut bindings::folio,
+    pos: bindings::loff_t,
+    len: usize,
+    valid: u64,
+) -> Result {
+    // SAFETY: By the caller's word.
+    unsafe {
+        let offset = pos.wrapping_sub(bindings::folio_pos(folio)) as usize;
+        let in_map = pos.wrapping_sub(map.offset) as u64;
+        let sector = map.addr.wrapping_add(in_map) >> bindings::SECTOR_SHIFT;
+        read_sync(map.bdev, sector, folio, offset, len)?;
+        let valid = valid.saturating_sub(u64::try_from(pos).unwrap_or(0));
+        let valid = usize::try_from(valid).unwrap_or(len).min(len);
+        bindings::folio_zero_range(folio, offset.wrapping_add(valid), len.wrapping_sub(valid));
+    }
+    Ok(())
 }
 
 /// Reads from the device into a folio and waits (as `iomap_bio_read_folio_range_sync`).

@@ -59,6 +59,11 @@ impl Kstat {
         raw.result_mask |= bindings::STATX_DIOALIGN;
     }
 
+    /// How much it takes on the device, in units of 512 bytes.
+    pub(crate) fn set_blocks(&mut self, blocks: u64) {
+        self.raw().blocks = blocks;
+    }
+
     /// The preferred I/O size, in bytes.
     pub(crate) fn set_block_size(&mut self, bytes: u32) {
         self.raw().blksize = bytes;

@@ -2,6 +2,8 @@
 
 //! The bits of `i_mode`: type and permissions. C header: `include/uapi/linux/stat.h`.
 
+/// All bits of the type (`S_IFMT`).
+pub(crate) const TYPE: u16 = 0o170000;
 /// A socket (`S_IFSOCK`).
 pub(crate) const SOCKET: u16 = 0o140000;
 /// A symbolic link (`S_IFLNK`).

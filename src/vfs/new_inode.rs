@@ -145,7 +145,7 @@ impl<T: super_block::Operations> NewInode<T> {
     {
         let inode = self.raw();
         inode.i_op = &Table::<T, I>::FILE;
-        inode.__bindgen_anon_3.i_fop = &file::Table::<T, F>::TABLE;
+        inode.__bindgen_anon_3.i_fop = &file::Table::<T, F, A>::TABLE;
         inode.i_data.a_ops = &address_space::Table::<T, A>::TABLE;
         if large_folios {
             // SAFETY: The mapping is valid and has no folio yet.

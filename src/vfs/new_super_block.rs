@@ -108,12 +108,6 @@ impl<'a, T: Operations> NewSuperBlock<'a, T> {
         Ok(())
     }
 
-    /// Mounts read-only, whatever was asked for (`SB_RDONLY`).
-    pub(crate) fn set_read_only(&mut self) {
-        // SAFETY: The super block is exclusively ours.
-        unsafe { (*self.sb).s_flags |= bindings::SB_RDONLY as c_ulong };
-    }
-
     /// Allows file handles, and so NFS export.
     pub(crate) fn set_export<E: export::Operations<T>>(&mut self) {
         // SAFETY: The super block is exclusively ours. The table is complete, the bindings differ in that.
@@ -180,6 +174,14 @@ impl<T: Operations> Deref for FilledSuperBlock<'_, T> {
 
 /// A complete super block, and the proof that `fill_super` came to its end.
 pub(crate) struct Mounted<'a, T: Operations>(FilledSuperBlock<'a, T>);
+
+impl<T: Operations> Mounted<'_, T> {
+    /// Makes it a read-only mount, whatever was asked for (`SB_RDONLY`).
+    pub(crate) fn set_read_only(&mut self) {
+        // SAFETY: The super block is exclusively ours.
+        unsafe { (*self.0 .0.sb).s_flags |= bindings::SB_RDONLY as c_ulong };
+    }
+}
 
 impl<T: Operations> Deref for Mounted<'_, T> {
     type Target = SuperBlock<T>;

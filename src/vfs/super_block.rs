@@ -15,9 +15,11 @@ use super::{
         Inode,
         InodeObject, //
     },
+    iomap_write,
     new_inode::NewInode,
     ratelimit::Ratelimit,
-    statfs::Statfs, //
+    statfs::Statfs,
+    workqueue::Workqueue, //
 };
 use core::{
     marker::PhantomData,
@@ -28,7 +30,10 @@ use core::{
     },
 };
 use kernel::{
-    error::from_result,
+    error::{
+        from_result,
+        to_result, //
+    },
     fmt,
     prelude::*,
     seq_file::SeqFile,
@@ -54,8 +59,33 @@ pub(crate) trait Operations: Sized + Send + Sync + 'static {
     /// reference is left.
     type Inode: Send + Sync + 'static;
 
+    /// How regular files are written.
+    type FileMapping: iomap_write::WriteOperations<Self>;
+
     /// What keeps a volume from flooding the log; each has its own, so that none silences another.
     fn ratelimit(data: &Self::Data) -> &Ratelimit;
+
+    /// Where the ends of its writes are handled.
+    fn workqueue(data: &Self::Data) -> &Workqueue;
+
+    /// Writes what memory knows of an inode to where it belongs in memory: it is durable after
+    /// [`Self::sync_fs`].
+    fn write_inode(inode: &Inode<Self>) -> Result;
+
+    /// Makes durable all that was written.
+    fn sync_fs(sb: &SuperBlock<Self>) -> Result;
+
+    /// Leaves the device as after an unmount, for as long as nobody writes. All is synced.
+    fn freeze_fs(sb: &SuperBlock<Self>) -> Result;
+
+    /// Undoes [`Self::freeze_fs`].
+    fn unfreeze_fs(sb: &SuperBlock<Self>) -> Result;
+
+    /// Leaves the device for good. All is synced, and there are no more inodes.
+    fn put_super(sb: &SuperBlock<Self>);
+
+    /// Stops all writing at once: the device is gone.
+    fn shutdown(sb: &SuperBlock<Self>);
 
     /// Counts for `statfs(2)`.
     fn statfs(sb: &SuperBlock<Self>, out: &mut Statfs) -> Result;
@@ -101,6 +131,18 @@ impl<T: Operations> SuperBlock<T> {
     pub(crate) fn block_size(&self) -> usize {
         // SAFETY: The structure is valid; the size does not change once there are inodes.
         unsafe { (*self.as_ptr()).s_blocksize }
+    }
+
+    /// Whether it is mounted read-only now (`sb_rdonly`).
+    pub(crate) fn is_read_only(&self) -> bool {
+        // SAFETY: The structure is valid; a flag may be read at any time.
+        unsafe { (*self.as_ptr()).s_flags & bindings::SB_RDONLY as c_ulong != 0 }
+    }
+
+    /// Writes all dirty folios and inodes and syncs (`sync_filesystem`), with `s_umount` held.
+    pub(crate) fn sync_filesystem(&self) -> Result {
+        // SAFETY: The structure is valid.
+        to_result(unsafe { bindings::sync_filesystem(self.as_ptr()) })
     }
 
     /// Logs an error of this volume; no more than a few in some seconds.
@@ -172,6 +214,11 @@ impl<T: Operations> Table<T> {
         alloc_inode: Some(Self::alloc_inode),
         free_inode: Some(Self::free_inode),
         evict_inode: Some(Self::evict_inode),
+        write_inode: Some(Self::write_inode),
+        sync_fs: Some(Self::sync_fs),
+        freeze_fs: Some(Self::freeze_fs),
+        unfreeze_fs: Some(Self::unfreeze_fs),
+        shutdown: Some(Self::shutdown),
         put_super: Some(Self::put_super),
         statfs: Some(Self::statfs),
         show_options: Some(Self::show_options),
@@ -221,11 +268,69 @@ impl<T: Operations> Table<T> {
         // SAFETY: All dentries and inodes are gone. A path walk that still looks at one of those dentries
         // under RCU may be in `d_hash` or `d_compare`, which use the data: wait for it.
         unsafe {
+            T::put_super(SuperBlock::from_raw(sb));
             if !(*sb).__s_d_op.is_null() {
                 bindings::synchronize_rcu();
             }
             SuperBlock::<T>::take_data(sb);
         }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct super_operations` says, for an inode of `T`.
+    unsafe extern "C" fn write_inode(
+        inode: *mut bindings::inode,
+        _wbc: *mut bindings::writeback_control,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes our inode.
+            T::write_inode(unsafe { Inode::from_raw(inode) })?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct super_operations` says, for a super block of `T`.
+    unsafe extern "C" fn sync_fs(sb: *mut bindings::super_block, wait: c_int) -> c_int {
+        from_result(|| {
+            if wait != 0 {
+                // SAFETY: The VFS passes our super block.
+                T::sync_fs(unsafe { SuperBlock::from_raw(sb) })?;
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct super_operations` says, for a super block of `T`.
+    unsafe extern "C" fn freeze_fs(sb: *mut bindings::super_block) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes our super block.
+            T::freeze_fs(unsafe { SuperBlock::from_raw(sb) })?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct super_operations` says, for a super block of `T`.
+    unsafe extern "C" fn unfreeze_fs(sb: *mut bindings::super_block) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes our super block.
+            T::unfreeze_fs(unsafe { SuperBlock::from_raw(sb) })?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct super_operations` says, for a super block of `T`.
+    unsafe extern "C" fn shutdown(sb: *mut bindings::super_block) {
+        // SAFETY: The VFS passes our super block.
+        T::shutdown(unsafe { SuperBlock::from_raw(sb) });
     }
 
     /// # Safety

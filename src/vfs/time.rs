@@ -22,3 +22,12 @@ impl From<Timespec> for bindings::timespec64 {
         }
     }
 }
+
+impl From<bindings::timespec64> for Timespec {
+    fn from(time: bindings::timespec64) -> Self {
+        Self {
+            secs: time.tv_sec,
+            nanos: u32::try_from(time.tv_nsec).unwrap_or(0),
+        }
+    }
+}

@@ -273,14 +273,13 @@ impl File {
     }
 
     fn record(&mut self, volume: &Volume<Memory>, waited: bool) -> Result<(), Error> {
-        let settled = waited.then(|| self.data().sizes().initialized);
         let changed = Changed {
-            modification: NtTime::new(self.time),
-            change: NtTime::new(self.time),
-            access: NtTime::new(self.time),
-            read_only: false,
+            modification: Some(NtTime::new(self.time)),
+            change: Some(NtTime::new(self.time)),
+            access: Some(NtTime::new(self.time)),
+            read_only: None,
         };
-        inode_record::write_inode(volume, &self.inode, &changed, settled)
+        inode_record::write_inode(volume, &self.inode, &changed, waited)
     }
 
     /// Compares what is on the volume with the model, where no page is dirty.
