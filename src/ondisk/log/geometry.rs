@@ -158,23 +158,31 @@ impl Geometry {
     /// The page that follows the one of `position`, from its data on; at the end, a new round.
     pub fn next_page(&self, position: Position) -> Option<Position> {
         let page = position.offset.get() & !u64::from(self.page_size.wrapping_sub(1));
-        let next = page.checked_add(u64::from(self.page_size))?;
-        if next >= self.end {
-            return Some(self.start(position.sequence.checked_add(1)?));
-        }
-        Some(Position {
-            sequence: position.sequence,
-            offset: ByteOffset::new(next.checked_add(u64::from(self.data_offset))?),
-        })
+        self.data_of(position, page.checked_add(u64::from(self.page_size))?)
     }
 
     /// Where a record begins that comes behind `end`: its header is not split over two pages.
     pub fn fit(&self, end: Position) -> Option<Position> {
+        let within = end.offset.get() & u64::from(self.page_size.wrapping_sub(1));
         if self.holds(end) {
             Some(end)
+        } else if within < u64::from(self.data_offset) {
+            // A record that ends with its page leaves the next one untouched.
+            self.data_of(end, end.offset.get().checked_sub(within)?)
         } else {
             self.next_page(end)
         }
+    }
+
+    /// The data of the page at `page` in the round of `position`; behind the last, a new round.
+    fn data_of(&self, position: Position, page: u64) -> Option<Position> {
+        if page >= self.end {
+            return Some(self.start(position.sequence.checked_add(1)?));
+        }
+        Some(Position {
+            sequence: position.sequence,
+            offset: ByteOffset::new(page.checked_add(u64::from(self.data_offset))?),
+        })
     }
 
     /// The parts of a record at `position` with `length` bytes, its header included.
