@@ -11,6 +11,7 @@ mod error;
 mod file_name;
 mod fixup;
 mod index;
+mod log;
 mod mapping_pairs;
 mod name;
 mod record;
