@@ -156,6 +156,17 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_in_a_wrong_place_comes_back_to_it() -> Result {
+        let first = resident(0x80, "", 0, b"")?;
+        let second = resident(0x30, "", 0xffff, b"")?;
+        let record = file_record(64, 3, &[&first, &second]);
+        let delete = made(Change::delete_attribute(&record, 0x38 + first.len()))?;
+        let without = round_trip(&record, &delete)?;
+        assert!(Change::create_attribute(&without, 0x38 + first.len(), &second).is_err());
+        Ok(())
+    }
+
+    #[test]
     fn attributes_that_do_not_belong_are_refused() -> Result {
         let record = sample()?;
         let right = resident(0x80, "s", 7, b"abc")?;

@@ -343,7 +343,9 @@ pub(super) fn create<'a>(content: Content<'a>, frame: &Frame, page: &[u8]) -> Re
     } else {
         record.attribute(at)?.type_
     };
-    if before.is_some_and(|before| before > new.type_) || after < new.type_ {
+    // What is brought back had its place, be it a wrong one.
+    let is_new = frame.turn == Turn::Forward;
+    if is_new && (before.is_some_and(|before| before > new.type_) || after < new.type_) {
         return Err(Malformed::new(
             "attribute logged for a place where its type does not belong",
             at,
@@ -352,8 +354,12 @@ pub(super) fn create<'a>(content: Content<'a>, frame: &Frame, page: &[u8]) -> Re
         )
         .into());
     }
-    // The last number is not given out: there would be none to come next.
-    let next_id = new.id.get().checked_add(1).ok_or(Error::NoRoom)?;
+    let next_id = match new.id.get().checked_add(1) {
+        Some(next_id) => next_id,
+        // The last number is not given out: there would be none to come next.
+        None if is_new => return Err(Error::NoRoom),
+        None => record.header.next_attribute_id,
+    };
     let mut splice = record.splice(at, 0, new.length, content)?.with_u16(
         field::NEXT_ATTRIBUTE_ID,
         next_id.max(record.header.next_attribute_id),
