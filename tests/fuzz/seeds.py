@@ -15,6 +15,9 @@ from pathlib import Path
 # Which target eats the values of which attribute.
 VALUES = {0x20: "attribute_list", 0x30: "file_name", 0x90: "index", 0xC0: "reparse", 0xE0: "ea"}
 
+# A change before the page that it is for, as its target wants it: bytes 0x18 to 0x1f of the attribute at 0x38.
+CHANGE = bytes([0, 7, 7, 0, 0x38, 0, 0x18, 0, 8, 8]) + bytes(16)
+
 
 def unfixed(record: bytes) -> bytes:
     """The structure with its fixups undone, whether they agree or not."""
@@ -41,8 +44,11 @@ def structures(image: bytes):
     yield "boot", image[:512]
     for at in range(0, len(image), 512):
         magic = image[at : at + 4]
+        if magic in (b"RSTR", b"RCRD"):
+            yield "log", image[at : at + 8192]
         if magic == b"INDX":
             yield "index", image[at : at + 4096]
+            yield "log_change", CHANGE + unfixed(image[at : at + 4096])
             yield "fixup", image[at : at + 4096]
         if magic != b"FILE":
             continue
@@ -50,6 +56,7 @@ def structures(image: bytes):
         if size not in (1024, 2048, 4096):
             continue
         yield "record", image[at : at + size]
+        yield "log_change", CHANGE + unfixed(image[at : at + size])
         yield "fixup", image[at : at + size]
         for kind, resident, attribute in attributes(unfixed(image[at : at + size])):
             if not resident:
