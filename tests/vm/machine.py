@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import python
 from context import CACHE, ROOT, Context
 from report import Report
 
@@ -72,8 +73,10 @@ def run_job(
     append: str = "",
     mem: int = 3072,
     label: str = "",
+    checker: bool = False,
 ) -> list[str]:
-    """Runs a job; returns its notes. `label` tells apart several runs of one job in the logs."""
+    """Runs a job; returns its notes. `label` tells apart several runs of one job in the logs; with `checker`
+    the guest gets what `guest.check` needs."""
     import vm
 
     report = context.report
@@ -82,8 +85,10 @@ def run_job(
     (CACHE / "tmp").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE / "tmp", prefix="payload-") as folder:
         payload(context, kernel, plan, Path(folder))
+        if checker:
+            shutil.copytree(python.folder(), Path(folder) / "python")
         result = vm.run(
-            "python3 -u -B -m guest.main plan.json", kernel=kernel, disks=list(disks), payload=Path(folder), mem=mem,
+            "PYTHONPATH=/payload/python python3 -u -B -m guest.main plan.json", kernel=kernel, disks=list(disks), payload=Path(folder), mem=mem,
             smp=2, timeout=timeout, append=append,
         )  # fmt: skip
     (context.logs / f"{title}.output").write_text(result.output, errors="surrogateescape")

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from context import Context
 from report import Report, Tally
 
-GROUPS = ("host", "fuzz", "kunit", "matrix", "features", "images", "stress", "devices", "corrupt", "mutations", "nfs")
+GROUPS = ("host", "fuzz", "checker", "kunit", "matrix", "features", "images", "stress", "devices", "corrupt", "mutations", "nfs")
 # The short form judges a change, so it is the same each time; what is new to find is the campaign's.
 SHORT_SEED = 20261122
 # They use every processor themselves, and nothing else should be timed beside them.
