@@ -156,6 +156,11 @@ def block_size(fd: int) -> int:
     return buffer[0]
 
 
+def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
+    """fallocate(2) with its mode, which Python's function has not."""
+    _checked(LIBC.fallocate64(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)), f"fallocate {mode:#x} {length} at {offset}")
+
+
 @dataclass(frozen=True)
 class Handle:
     """A file handle as NFS would keep it."""

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Writing into existing files, on volumes of several geometries; every volume is checked and read by others afterwards."""
+
+from __future__ import annotations
+
+import os
+
+import images
+from context import Context
+from machine import run_job
+
+KI, MI = 1 << 10, 1 << 20
+# What a driver may refuse. Ours is asked for all that it says it can do.
+UNSUPPORTED = {
+    "ntfs": ["zero", "zero beyond"],
+    "ntfs3": ["zero", "zero beyond", "punch", "insert", "collapse"],
+    "ntfs_rs": ["zero", "zero beyond", "insert", "collapse", "punch"],
+}
+
+
+def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
+    """One volume per part and geometry."""
+    chosen: list[dict[str, object]] = []
+
+    def add(part: str, sector: int, cluster: int, size: int, **more: object) -> None:
+        name = f"{part}, sector {sector}, cluster {cluster}"
+        chosen.append(dict(part=part, name=name, number=len(chosen), sector=sector, cluster=cluster, size=size, **more))
+
+    many = 20 if campaign else 1
+    for sector, cluster in ((512, 512), (512, 4096), (512, 64 * KI), (4096, 4096)):
+        size = 64 * MI if cluster < 64 * KI else 256 * MI
+        # The kernel's ntfs opens no sparse file on larger clusters.
+        sparse = [] if fstype == "ntfs" and cluster > 4096 else [300_000, 70_000]
+        add("verify", sector, cluster, size, steps=150 * many, remounts=3, sparse=sparse, links=12 if cluster == 4096 else 0)
+    for sector, cluster in ((512, 4096), (4096, 4096)):
+        add("threshold", sector, cluster, 64 * MI, seconds=12 * many)
+    for cluster in (512, 4096, 64 * KI):
+        add("full", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=[0, 100, 700, 4096])
+    add("others", 512, 4096, 128 * MI, steps=1000 * many, bytes=4 * MI * (8 if campaign else 1))
+    wanted = os.environ.get("NTFS_RS_PARTS", "").split(",")
+    return [spec for spec in chosen if wanted == [""] or spec["part"] in wanted]
+
+
+def run(context: Context) -> None:
+    import vm
+
+    # Only the debug kernel has ntfs3.
+    kernels = {"ntfs3": ["debug"], "ntfs": ["stock"]}.get(context.fstype, ["stock", "debug"])
+    for kernel in kernels:
+        plan: dict[str, object] = {
+            "specs": specs(context.campaign, context.fstype), "unsupported": UNSUPPORTED[context.fstype],
+            "readers": ["ntfs", "ntfs3"] if kernel == "debug" else ["ntfs"],
+        }  # fmt: skip
+        disk = images.scratch(8)
+        try:
+            run_job(
+                context, "write", plan, kernel=kernel, disks=[vm.Disk(disk, mode="rw")], timeout=7200 if context.campaign else 1800, checker=True,
+            )  # fmt: skip
+        finally:
+            disk.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Writing into existing files by the driver under test: at random, from many processes, on a full volume.
+
+Every part has a volume of its own, and ends with the checkers and with other implementations reading
+what was written.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import kmsg, volume
+from ..case import Report
+from ..main import mount_disk
+from ..write import after, full, ground, others, threshold, verify
+
+
+def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
+    """The part that this volume is for."""
+    seed = plan["seed"] + spec["number"]
+    if spec["part"] == "verify":
+        verify.run(report, made, seed, spec["steps"], spec["remounts"], plan["unsupported"])
+    elif spec["part"] == "threshold":
+        threshold.run(report, made, seed, spec["seconds"])
+    elif spec["part"] == "full":
+        full.run(report, made)
+    else:
+        others.fsx(report, made, "plain 3000", seed, spec["steps"])
+        others.fio(report, made, "plain 4096", seed, spec["bytes"])
+
+
+def run(report: Report, plan: dict) -> None:
+    volume.run("modprobe", "fuse", check=False)
+    readers = [plan["fstype"]]
+    for fstype in plan["readers"]:
+        if fstype not in readers:
+            volume.run("modprobe", fstype)
+            readers.append(fstype)
+    folder, log = mount_disk(0, writable=True), kmsg.Kmsg()
+    for spec in plan["specs"]:
+        report.prefix = spec["name"]
+        kmsg.say(spec["name"])
+        image = f"{folder}/{spec['number']}.img"
+        try:
+            made = ground.make(plan["fstype"], image, spec, plan["seed"] + spec["number"])
+            parts_of(report, spec, plan, made)
+            after.run(report, made, readers)
+        except OSError as error:
+            report.failed("the volume mounts and unmounts", str(error))
+        if os.path.exists(image):
+            os.unlink(image)
+        report.check("no splat", kmsg.splats(log.new()))

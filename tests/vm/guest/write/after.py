@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""After every run, when the volume is unmounted: three checkers, then every byte by every other implementation."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .. import volume
+from ..case import Report
+from ..check import check
+from .ground import FOLDER, Ground, differs, read_whole
+
+NTFSCK = "/opt/ntfsprogs-plus/usr/sbin/ntfsck"
+
+
+def checkers(report: Report, ground: Ground) -> None:
+    """ntfsck, ntfsfix and our own."""
+    with volume.loop(ground.image, sector=ground.sector) as device:
+        for name, command in (("ntfsck", [NTFSCK, "-n", device]), ("ntfsfix", ["ntfsfix", "-n", device])):
+            with report.case(f"{name} finds nothing"):
+                try:
+                    volume.run(*command)
+                except RuntimeError as error:
+                    lines = [line for line in re.split(r"[\r\n]+", str(error)) if "percent" not in line]
+                    raise AssertionError("\n".join(lines[:1] + lines[-14:])) from None
+        complaints = check(device)
+        stale = [line for line in complaints if " has times " in line]
+        report.check("the checker finds nothing", [line for line in complaints if line not in stale])
+        report.check("the times in the folders are those of the files", stale)
+
+
+def compare(ground: Ground, root: str) -> list[str]:
+    """What is otherwise than it was written."""
+    problems = []
+    for name, wanted in ground.contents.items():
+        path = f"{root}/{FOLDER}/{name}"
+        try:
+            size, found = os.stat(path).st_size, read_whole(path)
+        except OSError as error:
+            problems.append(f"{name!r}: {error}")
+            continue
+        if size != len(wanted):
+            problems.append(f"{name!r}: size {size} instead of {len(wanted)}")
+        problem = differs(found, wanted)
+        if problem:
+            problems.append(f"{name!r}: {problem}")
+    return problems
+
+
+def readers(report: Report, ground: Ground, fstypes: list[str]) -> None:
+    """The driver itself from scratch, the other drivers of this kernel, and ntfs-3g, all read-only."""
+    with volume.loop(ground.image, sector=ground.sector) as device:
+        for fstype in fstypes:
+            with report.case(f"{fstype} reads what was written"):
+                with volume.mounted(fstype, device, at="/mnt/reader") as root:
+                    problems = compare(ground, root)
+                assert not problems, "\n".join(problems[:8])
+        with report.case("ntfs-3g reads what was written"):
+            with volume.ntfs3g(device, readonly=True) as root:
+                problems = compare(ground, root)
+            assert not problems, "\n".join(problems[:8])
+
+
+def run(report: Report, ground: Ground, fstypes: list[str]) -> None:
+    checkers(report, ground)
+    readers(report, ground, fstypes)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A volume that runs full: what was taken is kept, nothing else is touched, and all clusters come back."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import volume
+from ..case import Report
+from .ground import FOLDER, Ground, differs, free_clusters, read_whole
+
+PIECE = 192 << 10
+LAST = 4096
+
+
+def fill(path: str, pool: bytes) -> tuple[bytes, str]:
+    """Appends until there is no room, then in small pieces. Returns what the file holds, and what is wrong with that."""
+    taken, problem = bytearray(read_whole(path)), ""
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        for length in (PIECE, LAST, 512):
+            while True:
+                try:
+                    count = os.pwrite(fd, pool[len(taken) % 1000 :][:length], len(taken))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    break
+                taken += pool[len(taken) % 1000 :][:count]
+            size = os.fstat(fd).st_size
+            if size != len(taken) and not problem:
+                problem = f"after ENOSPC for a write of {length} bytes at {len(taken)} the size is {size}"
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    found = read_whole(path)
+    return found, problem or differs(found, bytes(taken))
+
+
+def run(report: Report, ground: Ground) -> None:
+    """Fills through one file and then another, writes over what is there, empties them, and counts."""
+    contents, pool = ground.contents, os.urandom(PIECE + 1000)
+    first, second = (f"plain {size}" for size in (4096, 700))
+    with ground.mount() as root:
+        folder = f"{root}/{FOLDER}"
+        with report.case("a full volume gives ENOSPC and keeps what it took"):
+            for name in (first, second):
+                os.truncate(f"{folder}/{name}", 0)
+            os.sync()
+            empty = free_clusters(root)
+            assert empty > 100, f"{empty} free clusters to begin with"
+            contents[first] = contents[second] = b""
+            contents[first], problem = fill(f"{folder}/{first}", pool)
+            left = free_clusters(root)
+            contents[second], other = fill(f"{folder}/{second}", pool)
+            assert left < 40, f"{left} of {empty} clusters are free where writing gave ENOSPC"
+            assert not problem and not other, f"{problem}\n{other}"
+        with report.case("a full volume takes what needs no cluster"):
+            fd = os.open(f"{folder}/{first}", os.O_RDWR)
+            try:
+                over = pool[7 : 7 + PIECE]
+                assert os.pwrite(fd, over, 5000) == len(over), "a short write over what is there"
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            contents[first] = contents[first][:5000] + over + contents[first][5000 + len(over) :]
+    with ground.mount() as root:
+        folder = f"{root}/{FOLDER}"
+        with report.case("nothing was lost on the full volume"):
+            problems = [f"{name!r}: {text}" for name, wanted in contents.items() if (text := differs(read_whole(f"{folder}/{name}"), wanted))]
+            assert not problems, "\n".join(problems[:8])
+        with report.case("all clusters come back when the files are emptied"):
+            for name in (first, second):
+                os.truncate(f"{folder}/{name}", 0)
+                contents[name] = b""
+            volume.drop_caches()
+            now = free_clusters(root)
+            assert now == empty, f"{now} free clusters instead of {empty}"
+    with ground.mount() as root, report.case("and are free after a remount"):
+        now = free_clusters(root)
+        assert now == empty, f"{now} free clusters instead of {empty}"

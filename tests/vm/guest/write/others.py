@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Other people's exercisers on existing files: fsx and fio."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from .. import volume
+from ..case import Report, Skip
+from .ground import FOLDER, Ground, read_whole
+
+FSX = "/payload/fsx"
+
+
+def fsx(report: Report, ground: Ground, name: str, seed: int, steps: int) -> None:
+    """The file exerciser of crates.io, which makes no hole-punching steps unless told."""
+    with report.case(f"fsx: {steps} steps (seed {seed})"):
+        if not os.path.exists(FSX):
+            raise Skip("there is no fsx on this machine")
+        shutil.copy(FSX, "/tmp/fsx")
+        os.chmod("/tmp/fsx", 0o755)
+        with ground.mount() as root:
+            path = f"{root}/{FOLDER}/{name}"
+            try:
+                volume.run("/tmp/fsx", "-S", str(seed), "-N", str(steps), "-P", "/tmp", path)
+            finally:
+                ground.contents[name] = read_whole(path)
+
+
+def fio(report: Report, ground: Ground, name: str, seed: int, size: int) -> None:
+    """Random writes with checksums in them, read back and verified, buffered and direct."""
+    for direct in (0, 1):
+        with report.case(f"fio verifies its random {'direct' if direct else 'buffered'} writes"):
+            if not shutil.which("fio"):
+                raise Skip("there is no fio on this machine")
+            with ground.mount() as root:
+                path = f"{root}/{FOLDER}/{name}"
+                try:
+                    volume.run(
+                        "fio", "--name=written", f"--filename={path}", "--rw=randwrite", "--bsrange=4k-64k", "--blockalign=4k",
+                        f"--size={size}", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1", "--verify_state_save=0",
+                        "--ioengine=psync", f"--direct={direct}", f"--randseed={seed}", "--fallocate=none", "--thread",
+                        "--end_fsync=1", "--output-format=terse",
+                    )  # fmt: skip
+                finally:
+                    ground.contents[name] = read_whole(path)
