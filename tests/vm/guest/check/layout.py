@@ -23,10 +23,8 @@ INDEX_ROOT = int(ATTRIBUTE_TYPE_CODE.INDEX_ROOT.value)
 INDEX_ALLOCATION = int(ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION.value)
 BITMAP = int(ATTRIBUTE_TYPE_CODE.BITMAP.value)
 REPARSE_POINT = int(ATTRIBUTE_TYPE_CODE.REPARSE_POINT.value)
-END = int(ATTRIBUTE_TYPE_CODE.END.value)
 COLLATE_FILE_NAME = int(COLLATION.FILE_NAME.value)
 COLLATE_ULONG = int(COLLATION.NTOFS_ULONG.value)
-COLLATE_SID = int(COLLATION.NTOFS_SID.value)
 COLLATE_HASH = int(COLLATION.NTOFS_SECURITY_HASH.value)
 COLLATE_ULONGS = int(COLLATION.NTOFS_ULONGS.value)
 
@@ -78,7 +76,7 @@ HEADER = layout("_ATTRIBUTE_RECORD_HEADER", "TypeCode RecordLength FormCode Name
 RESIDENT = layout("_ATTRIBUTE_RECORD_HEADER", "Form.Resident.ValueLength Form.Resident.ValueOffset Form.Resident.Flags")
 NONRESIDENT = layout(
     "_ATTRIBUTE_RECORD_HEADER",
-    "Form.Nonresident.LowestVcn Form.Nonresident.HighestVcn Form.Nonresident.MappingPairsOffset Form.Nonresident.CompressionUnit "
+    "Form.Nonresident.LowestVcn Form.Nonresident.HighestVcn Form.Nonresident.MappingPairsOffset "
     "Form.Nonresident.AllocatedLength Form.Nonresident.FileSize Form.Nonresident.ValidDataLength",
 )
 TOTAL = layout("_ATTRIBUTE_RECORD_HEADER", "Form.Nonresident.TotalAllocated")
@@ -105,8 +103,7 @@ BLOCK_HEADER = place_of(c_ntfs._INDEX_ALLOCATION_BUFFER, "IndexHeader")[0]
 NUMBER_PLACE = (c_ntfs._FILE_RECORD_SEGMENT_HEADER.size + 3) & ~3
 NUMBER = struct.Struct("<I")
 
-RECORD_IN_USE, RECORD_DIRECTORY, RECORD_VIEW = 1, 2, 8
-FLAG_COMPRESSED, FLAG_ENCRYPTED, FLAG_SPARSE = 0x00FF, 0x4000, 0x8000
+RECORD_IN_USE, RECORD_DIRECTORY = 1, 2
+FLAG_COMPRESSED, FLAG_SPARSE = 0x00FF, 0x8000
 ENTRY_NODE, ENTRY_LAST = 1, 2
-NAMESPACE_DOS = 2
 REFERENCE = 0xFFFFFFFFFFFF

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import layout
@@ -10,14 +11,15 @@ from .disk import Disk, Run, unfixed
 
 # Windows and mkntfs keep records 12 to 23 for later: in use or not, with names or without.
 RESERVED = range(12, 24)
+Complain = Callable[[str], None]
 
 
 class Attribute:
     """One attribute record. Of one that is not resident, `runs` is this extent's and the sizes are the first one's."""
 
     __slots__ = (
-        "type", "name", "flags", "id", "resident", "value", "indexed", "lowest", "highest", "runs", "unit", "allocated",
-        "size", "initialized", "total", "record",
+        "type", "name", "flags", "id", "resident", "value", "indexed", "lowest", "highest", "runs", "allocated", "size",
+        "initialized", "total",
     )  # fmt: skip
 
     def title(self) -> str:
@@ -73,7 +75,7 @@ def runs_of(pairs: bytes) -> list[Run] | None:
     return None
 
 
-def attribute_at(record: bytes, at: int, complain) -> tuple[Attribute | None, int]:
+def attribute_at(record: bytes, at: int, complain: Complain) -> tuple[Attribute | None, int]:
     """The attribute at this place and its length; 0 when what follows cannot be found."""
     kind, length, form, name_length, name_offset, flags, number = layout.HEADER.unpack_from(record, at)
     if length < layout.RESIDENT.size or length & 7 or at + length > len(record):
@@ -99,7 +101,7 @@ def attribute_at(record: bytes, at: int, complain) -> tuple[Attribute | None, in
     if length < (layout.TOTAL if loose else layout.NONRESIDENT).size:
         complain(f"{one.title()} at {at} has length {length}")
         return None, length
-    one.lowest, one.highest, pairs, one.unit, one.allocated, one.size, one.initialized = layout.NONRESIDENT.unpack_from(record, at)
+    one.lowest, one.highest, pairs, one.allocated, one.size, one.initialized = layout.NONRESIDENT.unpack_from(record, at)
     runs = runs_of(record[at + pairs : at + length])
     if runs is None:
         complain(f"{one.title()}: mapping pairs do not decode")
@@ -130,7 +132,7 @@ def check_order(record: Record, upper: list[int], complaints: list[str]) -> None
         complain(f"next attribute id {record.next_id}, and {max(ids)} is in use")
 
 
-def decode(number: int, raw: bytes, complain) -> Record | None:
+def decode(number: int, raw: bytes, complain: Complain) -> Record | None:
     """A record of the table; None for a free one and one that is beyond reading."""
     record = unfixed(raw)
     if isinstance(record, str):
@@ -163,7 +165,6 @@ def decode(number: int, raw: bytes, complain) -> Record | None:
         if not length:
             break
         if attribute:
-            attribute.record = one
             one.attributes.append(attribute)
         at += length
     return one
