@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import python
@@ -74,9 +74,10 @@ def run_job(
     mem: int = 3072,
     label: str = "",
     checker: bool = False,
+    programs: Mapping[str, Path] | None = None,
 ) -> list[str]:
     """Runs a job; returns its notes. `label` tells apart several runs of one job in the logs; with `checker`
-    the guest gets what `guest.check` needs."""
+    the guest gets what `guest.check` needs, and each of `programs` in its payload under that name."""
     import vm
 
     report = context.report
@@ -87,6 +88,8 @@ def run_job(
         payload(context, kernel, plan, Path(folder))
         if checker:
             shutil.copytree(python.folder(), Path(folder) / "python")
+        for name, program in (programs or {}).items():
+            shutil.copy(program, Path(folder) / name)
         result = vm.run(
             "PYTHONPATH=/payload/python python3 -u -B -m guest.main plan.json", kernel=kernel, disks=list(disks), payload=Path(folder), mem=mem,
             smp=2, timeout=timeout, append=append,

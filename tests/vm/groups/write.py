@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 import images
+import programs
 from context import Context
 from machine import run_job
 
@@ -55,6 +56,7 @@ def run(context: Context) -> None:
         try:
             run_job(
                 context, "write", plan, kernel=kernel, disks=[vm.Disk(disk, mode="rw")], timeout=7200 if context.campaign else 1800, checker=True,
+                programs={"fsx": programs.fsx()},
             )  # fmt: skip
         finally:
             disk.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
     elif spec["part"] == "full":
         full.run(report, made)
     else:
-        others.fsx(report, made, "plain 3000", seed, spec["steps"])
+        others.fsx(report, made, "plain 3000", seed, spec["steps"], plan["unsupported"])
         others.fio(report, made, "plain 4096", seed, spec["bytes"])
 
 

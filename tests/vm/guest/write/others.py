@@ -11,19 +11,24 @@ from ..case import Report, Skip
 from .ground import FOLDER, Ground, read_whole
 
 FSX = "/payload/fsx"
+WEIGHTS = {
+    "close_open": 2, "invalidate": 2, "mapread": 5, "mapwrite": 5, "read": 8, "write": 10, "truncate": 5, "fsync": 2, "fdatasync": 1,
+    "posix_fallocate": 2, "sendfile": 2, "posix_fadvise": 1,
+}  # fmt: skip
 
 
-def fsx(report: Report, ground: Ground, name: str, seed: int, steps: int) -> None:
-    """The file exerciser of crates.io, which makes no hole-punching steps unless told."""
+def fsx(report: Report, ground: Ground, name: str, seed: int, steps: int, unsupported: list[str]) -> None:
+    """The file exerciser of crates.io, with the steps that the driver has."""
     with report.case(f"fsx: {steps} steps (seed {seed})"):
         if not os.path.exists(FSX):
             raise Skip("there is no fsx on this machine")
-        shutil.copy(FSX, "/tmp/fsx")
-        os.chmod("/tmp/fsx", 0o755)
+        weights = WEIGHTS | ({} if "punch" in unsupported else {"punch_hole": 3})
+        with open("/tmp/fsx.toml", "w") as file:
+            file.write("[weights]\n" + "".join(f"{key} = {value}.0\n" for key, value in weights.items()))
         with ground.mount() as root:
             path = f"{root}/{FOLDER}/{name}"
             try:
-                volume.run("/tmp/fsx", "-S", str(seed), "-N", str(steps), "-P", "/tmp", path)
+                volume.run(FSX, "-f", "/tmp/fsx.toml", "-S", str(seed), "-N", str(steps), "-P", "/tmp", path)
             finally:
                 ground.contents[name] = read_whole(path)
 
