@@ -31,11 +31,6 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
 
 def run(report: Report, plan: dict) -> None:
     volume.run("modprobe", "fuse", check=False)
-    readers = [plan["fstype"]]
-    for fstype in plan["readers"]:
-        if fstype not in readers:
-            volume.run("modprobe", fstype)
-            readers.append(fstype)
     folder, log = mount_disk(0, writable=True), kmsg.Kmsg()
     for spec in plan["specs"]:
         report.prefix = spec["name"]
@@ -44,8 +39,8 @@ def run(report: Report, plan: dict) -> None:
         try:
             made = ground.make(plan["fstype"], image, spec, plan["seed"] + spec["number"])
             parts_of(report, spec, plan, made)
-            after.run(report, made, readers)
-        except OSError as error:
+            after.run(report, made, plan["readers"])
+        except (OSError, RuntimeError) as error:
             report.failed("the volume mounts and unmounts", str(error))
         if os.path.exists(image):
             os.unlink(image)

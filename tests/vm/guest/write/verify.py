@@ -34,9 +34,8 @@ class Wrong(AssertionError):
 class Subject:
     """A file with its model."""
 
-    def __init__(self, root: str, name: str, content: bytes) -> None:
-        self.name, self.model = name, bytearray(content)
-        self.steps: list[str] = []
+    def __init__(self, root: str, name: str, content: bytes, steps: list[str]) -> None:
+        self.name, self.model, self.steps = name, bytearray(content), steps
         self.open(root)
 
     def open(self, root: str) -> None:
@@ -65,6 +64,8 @@ class Exerciser:
         self.ground, self.dice, self.unsupported = ground, random.Random(seed), set(unsupported)
         self.pool = self.dice.randbytes(2 * PIECE)
         self.refused: set[str] = set()
+        # What was done to each file, over all mounts.
+        self.steps: dict[str, list[str]] = {}
         self.done = 0
         self.at: Subject | None = None
         # How often each step is taken, of the sum.
@@ -292,7 +293,7 @@ class Exerciser:
             with self.ground.mount() as root, contextlib.ExitStack() as opened:
                 subjects = []
                 for name in sorted(contents):
-                    subjects.append(Subject(root, name, contents[name]))
+                    subjects.append(Subject(root, name, contents[name], self.steps.setdefault(name, [])))
                     subjects[-1].steps.append(f"mount number {number + 1}")
                     opened.callback(subjects[-1].close)
                 try:
