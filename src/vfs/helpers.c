@@ -254,6 +254,12 @@ ssize_t ntfs_helper_folio_mkwrite_check_truncate(const struct folio *folio,
 	return folio_mkwrite_check_truncate(folio, inode);
 }
 
+int ntfs_helper_iomap_swapfile_activate(struct swap_info_struct *swap, struct file *file,
+					sector_t *span, const struct iomap_ops *ops)
+{
+	return iomap_swapfile_activate(swap, file, span, ops);
+}
+
 void ntfs_helper_mapping_set_error(struct address_space *mapping, int error)
 {
 	mapping_set_error(mapping, error);

@@ -79,6 +79,8 @@ void ntfs_helper_folio_put(struct folio *folio);
 void ntfs_helper_folio_start_writeback(struct folio *folio);
 ssize_t ntfs_helper_folio_mkwrite_check_truncate(const struct folio *folio,
 						 const struct inode *inode);
+int ntfs_helper_iomap_swapfile_activate(struct swap_info_struct *swap, struct file *file,
+					sector_t *span, const struct iomap_ops *ops);
 void ntfs_helper_mapping_set_error(struct address_space *mapping, int error);
 void ntfs_helper_filemap_invalidate_lock(struct address_space *mapping);
 void ntfs_helper_filemap_invalidate_unlock(struct address_space *mapping);
