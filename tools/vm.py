@@ -85,7 +85,7 @@ SPLAT = re.compile(
 )
 KVM_CREATE_VM = 0xAE01
 # Under emulation on a busy machine one guest in some 60 hangs in the firmware or in early boot.
-BOOT_LIMIT = 240.0
+BOOT_LIMIT = 150.0
 BOOT_MARK = b"guest: the command starts"
 
 

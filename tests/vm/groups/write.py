@@ -15,7 +15,7 @@ KI, MI = 1 << 10, 1 << 20
 UNSUPPORTED = {
     "ntfs": ["zero", "zero beyond"],
     "ntfs3": ["zero", "zero beyond", "punch", "insert", "collapse"],
-    "ntfs_rs": ["zero", "zero beyond", "insert", "collapse", "punch"],
+    "ntfs_rs": [],
 }
 
 
@@ -47,6 +47,8 @@ def run(context: Context) -> None:
 
     # Only the debug kernel has ntfs3.
     kernels = {"ntfs3": ["debug"], "ntfs": ["stock"]}.get(context.fstype, ["stock", "debug"])
+    if os.environ.get("NTFS_RS_KERNELS"):
+        kernels = os.environ["NTFS_RS_KERNELS"].split(",")
     wanted = specs(context.campaign, context.fstype)
     extra = {"fsx": programs.fsx()} if any(spec["part"] == "others" for spec in wanted) else {}
     for kernel in kernels:
