@@ -121,7 +121,7 @@ fn read_runs<D: Device>(
         };
         match extent.source {
             Source::Device(from) => store.device().read(from, now).map_err(Error::Device)?,
-            Source::Hole | Source::Uninitialized(_) | Source::Delayed => now.fill(0),
+            Source::Hole | Source::Uninitialized(_) | Source::Promised => now.fill(0),
         }
         at = at
             .checked_add(ByteCount::new(u64_from_usize(part)))
@@ -177,8 +177,8 @@ pub enum Source {
     ///
     /// They are from this offset of the device on.
     Uninitialized(ByteOffset),
-    /// Reserved for data that is in the page cache: zeros where that has none.
-    Delayed,
+    /// Clusters for data that comes to the page cache: zeros where that has none.
+    Promised,
 }
 
 /// A range of bytes of an attribute that come from one place.
@@ -239,7 +239,7 @@ pub(super) fn locate(
     let source = match run.target {
         Target::Missing => return Err(missing(mapping, place, offset)),
         Target::Hole => Source::Hole,
-        Target::Delayed => Source::Delayed,
+        Target::Promised(_) => Source::Promised,
         Target::Clusters(lcn) | Target::Fresh(lcn) => {
             let start = cluster.lcn_to_offset(lcn);
             let start = start.and_then(|start| start.checked_add(within));

@@ -4,11 +4,10 @@
 //!
 //! For a value in clusters the page cache asks in this order:
 //!
-//! 1. [`reserve`], before bytes are copied into the cache: holes become delayed clusters, which are
-//!    promised but have no place;
+//! 1. [`reserve`], before bytes are copied into the cache: holes become promised clusters, and whatever
+//!    could go wrong later goes wrong now;
 //! 2. [`set_initialized`], when they are copied;
-//! 3. [`allocate`], when they are written back: a whole delayed run gets its place at once, so a file
-//!    that is streamed has few runs;
+//! 3. [`allocate`], when they are written back: where to;
 //! 4. [`written`], when the transfer ended;
 //! 5. [`super::inode::Inode::write`], whenever the record is to know.
 //!
@@ -78,7 +77,9 @@ pub(super) fn check_writable(data: &Attribute, form: Form) -> Result {
 
 /// Promises clusters for a buffered write of `length` bytes at `at`, and says what is there.
 ///
-/// Of holes the clusters that the write touches become delayed. The answer is one extent from `at` on.
+/// Of holes the clusters that the write touches get a place, contiguous as far as one was found; so the
+/// answer, one extent from `at` on, may be shorter than what was asked for. All that can fail when they are
+/// recorded fails here: there is room for them in the record, or [`Error::NoRoom`].
 pub fn reserve<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
@@ -112,34 +113,32 @@ fn try_reserve<D: Device>(
     let cluster = volume.geometry().cluster_size();
     let vcn = cluster.vcn_of(at);
     let end = at.checked_add(length).ok_or(Error::NoSpace)?;
-    let behind = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
+    let last = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
     let hole_end = match mapping.runlist.run_at(vcn) {
-        Some(run) => run.end().unwrap_or(behind),
-        None => behind,
+        Some(run) => run.end().unwrap_or(last),
+        None => last,
     };
-    let wanted = behind
+    let wanted = last
         .min(hole_end)
         .distance_from(vcn)
         .unwrap_or(ClusterCount::ZERO);
-    let allocator = volume.allocator()?;
-    allocator.reserve(volume, wanted)?;
-    let changed = mapping
+    let goal = behind(&mapping.runlist, vcn);
+    let got =
+        volume
+            .allocator()?
+            .allocate(volume, goal, wanted, Claim::Unreserved, Purpose::Data)?;
+    let Run { lcn, length } = got.run();
+    let runlist = mapping
         .runlist
-        .replaced(vcn, wanted, Target::Delayed)
-        .and_then(|runlist| replace_runs(data, &mapping, runlist));
-    match changed {
-        Ok(mapping) => {
-            unrecorded.behind = true;
-            look(volume, data, &mapping, at)
-        }
-        Err(error) => {
-            allocator.unreserve(wanted);
-            Err(error)
-        }
-    }
+        .replaced(vcn, length, Target::Promised(lcn))?;
+    data.check_room(volume, &runlist)?;
+    let mapping = replace_runs(data, &mapping, runlist)?;
+    got.keep();
+    unrecorded.behind = true;
+    look(volume, data, &mapping, at)
 }
 
-/// Takes back what [`reserve`] promised for bytes that were not written after all: the delayed clusters
+/// Takes back what [`reserve`] promised for bytes that were not written after all: the promised clusters
 /// that lie wholly in the range.
 pub fn unreserve<D: Device>(
     volume: &Volume<D>,
@@ -153,87 +152,64 @@ pub fn unreserve<D: Device>(
         .checked_add(length)
         .map_or(Vcn::new(u64::MAX), |end| cluster.vcn_of(end));
     let _unrecorded = data.unrecorded();
-    let mut vcn = first;
-    loop {
-        let mapping = data.mapping(volume)?;
-        let next = mapping
-            .runlist
-            .extents()
-            .filter_map(|run| run.from(vcn)?.before(end))
-            .find(|run| run.target == Target::Delayed);
-        let Some(run) = next else {
-            return Ok(());
-        };
-        let runlist = mapping
-            .runlist
-            .replaced(run.vcn, run.length, Target::Hole)?;
-        replace_runs(data, &mapping, runlist)?;
-        volume.allocator()?.unreserve(run.length);
-        vcn = run.end().unwrap_or(end);
-    }
+    let mapping = data.mapping(volume)?;
+    let is_promised = |target| matches!(target, Target::Promised(_));
+    give_back(volume, data, &mapping, first, end, is_promised)
 }
 
-/// Gives delayed clusters their place, for data that is about to be written back; says what is at `at`.
+/// Says where data is to be written that is about to be, and that it is on its way.
 ///
-/// The whole delayed run gets clusters, from its beginning on, as far as they are contiguous and at
-/// least up to `at`.
+/// The clusters that `length` bytes at `at` touch are dirty in the page cache as a whole, so nobody looks
+/// for them on the device before they are there.
 pub fn allocate<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
     at: ByteOffset,
+    length: ByteCount,
 ) -> Result<ByteExtent> {
-    let vcn = volume.geometry().cluster_size().vcn_of(at);
+    let cluster = volume.geometry().cluster_size();
+    let first = cluster.vcn_of(at);
+    let end = at.checked_add(length).ok_or(Error::NoSpace)?;
+    let end = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
     let mut unrecorded = data.unrecorded();
-    loop {
-        let mapping = data.mapping(volume)?;
-        let run = mapping.runlist.run_at(vcn);
-        match run {
-            Some(run) if run.target == Target::Delayed => {
-                place_run(volume, data, &mapping, run.vcn, run.length)?;
-                unrecorded.behind = true;
-            }
-            // Not initialized is only what is behind the mark, and the mark may be a step behind the copy.
-            _ => {
-                return Ok(match look(volume, data, &mapping, at)? {
-                    ByteExtent {
-                        source: Source::Uninitialized(place),
-                        offset,
-                        length,
-                    } => ByteExtent {
-                        source: Source::Device(place),
-                        offset,
-                        length,
-                    },
-                    found => found,
-                })
-            }
+    let mut mapping = data.mapping(volume)?;
+    let mut vcn = first;
+    // Each turn goes on behind the run that it looked at.
+    while let Some(run) = mapping.runlist.lookup(vcn).and_then(|run| run.before(end)) {
+        if let Target::Promised(lcn) = run.target {
+            let runlist = mapping
+                .runlist
+                .replaced(run.vcn, run.length, Target::Fresh(lcn))?;
+            mapping = replace_runs(data, &mapping, runlist)?;
+            unrecorded.behind = true;
         }
+        let Some(behind) = run.end() else {
+            break;
+        };
+        vcn = behind;
     }
-}
-
-/// Gives the first clusters of a delayed run their place.
-fn place_run<D: Device>(
-    volume: &Volume<D>,
-    data: &Attribute,
-    mapping: &Mapping,
-    vcn: Vcn,
-    length: ClusterCount,
-) -> Result {
-    let allocator = volume.allocator()?;
-    let goal = behind(&mapping.runlist, vcn);
-    let got = allocator.allocate(volume, goal, length, Claim::Reserved, Purpose::Data)?;
-    let Run { lcn, length } = got.run();
-    let runlist = mapping.runlist.replaced(vcn, length, Target::Fresh(lcn))?;
-    replace_runs(data, mapping, runlist)?;
-    got.keep();
-    Ok(())
+    // Not initialized is only what is behind the mark, and the mark may be a step behind the copy.
+    Ok(match look(volume, data, &mapping, at)? {
+        ByteExtent {
+            source: Source::Uninitialized(place),
+            offset,
+            length,
+        } => ByteExtent {
+            source: Source::Device(place),
+            offset,
+            length,
+        },
+        found => found,
+    })
 }
 
 /// Where the run before `vcn` goes on, as the place for the next one.
 pub(super) fn behind(runlist: &Runlist, vcn: Vcn) -> Option<Lcn> {
     let before = vcn.get().checked_sub(1).map(Vcn::new)?;
     match runlist.lookup(before)?.target {
-        Target::Clusters(lcn) | Target::Fresh(lcn) => lcn.checked_add(ClusterCount::new(1)),
+        Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn) => {
+            lcn.checked_add(ClusterCount::new(1))
+        }
         _ => None,
     }
 }
@@ -255,7 +231,11 @@ pub fn written<D: Device>(
     unrecorded.behind = true;
     let mapping = data.mapping(volume)?;
     if !arrived {
-        return lose(volume, data, &mapping, at, end);
+        let cluster = volume.geometry().cluster_size();
+        let first = cluster.vcn_of(at);
+        let last = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
+        let is_fresh = |target| matches!(target, Target::Fresh(_));
+        return give_back(volume, data, &mapping, first, last, is_fresh);
     }
     skip_hole(volume, &mapping, &mut unrecorded, at);
     let whole = unrecorded.add(ByteSpan {
@@ -274,7 +254,7 @@ fn skip_hole<D: Device>(
 ) -> bool {
     let cluster = volume.geometry().cluster_size();
     let settled = ByteOffset::new(unrecorded.settled());
-    if settled >= at || cluster.offset_within(settled) != ByteCount::ZERO {
+    if settled >= at {
         return false;
     }
     let Some(run) = mapping.runlist.run_at(cluster.vcn_of(settled)) else {
@@ -305,16 +285,27 @@ pub(super) fn catch_up<D: Device>(
     let mapping = data.mapping(volume)?;
     let valid = ByteOffset::new(data.sizes().initialized.get());
     if waited && unrecorded.has_forgotten() {
-        let whole = ByteSpan {
-            start: 0,
-            end: valid.get(),
-        };
-        settle_runs(volume, data, &mapping, whole)?;
-        unrecorded.settle(valid.get());
-        return Ok(());
+        return all_arrived(volume, data, unrecorded);
     }
     // Ends: each turn moves the mark over a hole.
     while skip_hole(volume, &mapping, unrecorded, valid) {}
+    Ok(())
+}
+
+/// All data is on the device: the caller has waited for it, and none can have come since.
+pub(super) fn all_arrived<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &mut Unrecorded,
+) -> Result {
+    let mapping = data.mapping(volume)?;
+    let valid = data.sizes().initialized.get();
+    let whole = ByteSpan {
+        start: 0,
+        end: valid,
+    };
+    settle_runs(volume, data, &mapping, whole)?;
+    unrecorded.settle(valid);
     Ok(())
 }
 
@@ -327,8 +318,8 @@ fn settle_runs<D: Device>(
 ) -> Result {
     let cluster = volume.geometry().cluster_size();
     let start = Vcn::new(cluster.clusters_for(ByteCount::new(whole.start)).get());
-    // The last cluster is whole when the value ends in it.
-    let end = match whole.end >= data.sizes().data.get() {
+    // The last cluster is whole when nothing was written behind.
+    let end = match whole.end >= data.sizes().initialized.get() {
         true => cluster.clusters_for(ByteCount::new(whole.end)).get(),
         false => cluster.whole_clusters(ByteCount::new(whole.end)).get(),
     };
@@ -361,19 +352,15 @@ fn settle_runs<D: Device>(
     Ok(())
 }
 
-/// Turns the fresh clusters of a transfer that failed into a hole, and gives them back.
-fn lose<D: Device>(
+/// Makes a hole of those clusters of a range that are of a certain kind, and gives them back.
+fn give_back<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
     mapping: &Mapping,
-    at: ByteOffset,
-    end: ByteOffset,
+    first: Vcn,
+    last: Vcn,
+    is_meant: impl Fn(Target) -> bool,
 ) -> Result {
-    let cluster = volume.geometry().cluster_size();
-    let (first, last) = (
-        cluster.vcn_of(at),
-        Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get()),
-    );
     let mut runlist = Runlist::new();
     let mut lost: KVec<Run> = KVec::new();
     for run in mapping.runlist.extents() {
@@ -384,15 +371,20 @@ fn lose<D: Device>(
         ];
         for (part, inside) in parts {
             let Some(part) = part else { continue };
+            let length = part.length;
             match part.target {
-                Target::Fresh(lcn) if inside => {
-                    let length = part.length;
+                Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn)
+                    if inside && is_meant(part.target) =>
+                {
                     array::push(&mut lost, Run { lcn, length })?;
                     runlist.push(Target::Hole, length)?;
                 }
-                other => runlist.push(other, part.length)?,
+                other => runlist.push(other, length)?,
             }
         }
+    }
+    if lost.is_empty() {
+        return Ok(());
     }
     // A record may tell of them already, where nobody can see it: they are free when it does no more.
     let allocator = volume.allocator()?;

@@ -45,6 +45,7 @@ use crate::ondisk::{
         Unfit, //
     },
     boot::Geometry,
+    bytes::usize_from_u32,
     log::change::Change,
     mapping_pairs::{
         self,
@@ -95,7 +96,7 @@ impl Image {
                     Target::Fresh(lcn) if !can_be_seen => Target::Clusters(lcn),
                     Target::Fresh(_) | Target::Hole => Target::Hole,
                     // Kept apart from holes, to be cut off at the end.
-                    Target::Delayed => Target::Delayed,
+                    promised @ Target::Promised(_) => promised,
                     Target::Missing => {
                         return Err(mapping.damage.unwrap_or_else(|| {
                             let what = "change of a value whose runs are not all known, at VCN";
@@ -159,14 +160,7 @@ impl Image {
     /// The mapping pairs; [`Error::NoRoom`] if they are longer than `room`.
     pub(super) fn mapping_pairs(&self, room: usize) -> Result<KVec<u8>> {
         let mut pairs = KVec::<u8>::zeroed(room, GFP_KERNEL)?;
-        let runs = self.runlist.extents().map(|run| Run {
-            vcn: run.vcn,
-            lcn: match run.target {
-                Target::Clusters(lcn) => Some(lcn),
-                _ => None,
-            },
-            length: run.length,
-        });
+        let runs = encoded(&self.runlist);
         let length = mapping_pairs::encode(runs, &mut pairs).ok_or(Error::NoRoom)?;
         pairs.truncate(length);
         Ok(pairs)
@@ -189,18 +183,30 @@ impl Image {
     }
 }
 
-/// Without the delayed clusters: those at the end are cut off, others are holes for now.
+/// The runs as mapping pairs have them.
+fn encoded(runs: &Runlist) -> impl Iterator<Item = Run> + '_ {
+    runs.extents().map(|run| Run {
+        vcn: run.vcn,
+        lcn: match run.target {
+            Target::Clusters(lcn) => Some(lcn),
+            _ => None,
+        },
+        length: run.length,
+    })
+}
+
+/// Without the promised clusters: those at the end are cut off, others are holes for now.
 fn without_promises(runs: &Runlist) -> Result<Runlist> {
     let mut end = Vcn::ZERO;
     for run in runs.extents() {
-        if run.target != Target::Delayed {
+        if !matches!(run.target, Target::Promised(_)) {
             end = run.end().unwrap_or(end);
         }
     }
     let mut kept = Runlist::new();
     for run in runs.until(end)?.extents() {
         let target = match run.target {
-            Target::Delayed => Target::Hole,
+            Target::Promised(_) => Target::Hole,
             other => other,
         };
         kept.push(target, run.length)?;
@@ -236,6 +242,55 @@ impl Attribute {
             id: found.id,
             form: found.form,
         })
+    }
+
+    /// Whether these runs can be recorded when all of their clusters have data: [`Error::NoRoom`] if the
+    /// attribute would not fit in its record. Maps the record.
+    pub(super) fn check_room<D: Device>(&self, store: &Store<D>, runs: &Runlist) -> Result {
+        if !self.is_whole() {
+            return Err(Error::Unsupported("writing a value of several records"));
+        }
+        let mut all = Runlist::new();
+        let mut has_holes = false;
+        for run in runs.extents() {
+            let target = match run.target {
+                Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn) => {
+                    Target::Clusters(lcn)
+                }
+                Target::Hole | Target::Missing => {
+                    has_holes = true;
+                    Target::Hole
+                }
+            };
+            all.push(target, run.length)?;
+        }
+        let mut pairs = KVec::<u8>::zeroed(store.record_bytes(), GFP_KERNEL)?;
+        let length = mapping_pairs::encode(encoded(&all), &mut pairs).ok_or(Error::NoRoom)?;
+
+        let piece = self.first_piece().ok_or(Error::NotFound)?;
+        let holder = self.holder(store)?;
+        let mapped = holder.map(store)?;
+        let record = mapped.record_as(piece.record)?;
+        let found = self.wanted().find(&record, piece)?;
+        let wanted = self.wanted();
+        let head = Head {
+            type_: wanted.type_,
+            name: wanted.name,
+            id: found.id,
+            flags: match has_holes {
+                true => found.flags.with_sparse(),
+                false => found.flags,
+            },
+        };
+        let used = usize_from_u32(record.header().bytes_in_use);
+        let needed = head
+            .non_resident_length(length)
+            .and_then(|length| used.checked_sub(found.length)?.checked_add(length))
+            .ok_or(Error::NoRoom)?;
+        match needed <= store.record_bytes() {
+            true => Ok(()),
+            false => Err(Error::NoRoom),
+        }
     }
 
     /// Brings the record, which is `page` of the transaction, up to what memory knows of a value in

@@ -31,6 +31,7 @@ use super::{
         Result, //
     },
     file::{
+        all_arrived,
         behind,
         check_writable,
         replace_runs, //
@@ -194,7 +195,7 @@ pub fn preallocate<D: Device>(
 
 /// Takes whole clusters out of the value: what is behind them moves up.
 ///
-/// The caller has written, waited for and dropped all that the page cache has from `at` on.
+/// The caller has written and waited for all that the page cache has, and dropped it from `at` on.
 pub fn collapse_range<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
@@ -205,6 +206,7 @@ pub fn collapse_range<D: Device>(
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
+    all_arrived(volume, data, &mut unrecorded)?;
     let mapping = data.mapping(volume)?;
     let sizes = data.sizes();
     let start = cluster.vcn_of(at);
@@ -239,13 +241,13 @@ pub fn collapse_range<D: Device>(
         gone,
         moved,
     )?;
-    unrecorded.forget_behind(at.get());
+    unrecorded.settle(moved.initialized.get());
     Ok(())
 }
 
 /// Makes room of whole clusters, a hole, in the value: what is behind moves down.
 ///
-/// The caller has written, waited for and dropped all that the page cache has from `at` on.
+/// The caller has written and waited for all that the page cache has, and dropped it from `at` on.
 pub fn insert_range<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
@@ -256,6 +258,7 @@ pub fn insert_range<D: Device>(
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
+    all_arrived(volume, data, &mut unrecorded)?;
     let mapping = data.mapping(volume)?;
     let sizes = data.sizes();
     let start = cluster.vcn_of(at);
@@ -287,7 +290,7 @@ pub fn insert_range<D: Device>(
         nothing,
         moved,
     )?;
-    unrecorded.forget_behind(at.get());
+    unrecorded.settle(moved.initialized.get());
     Ok(())
 }
 
@@ -303,14 +306,12 @@ fn cut<D: Device>(
     sizes: Sizes,
 ) -> Result {
     let mut clusters: KVVec<Run> = KVVec::new();
-    let mut promised = ClusterCount::ZERO;
     for run in gone {
         match run.target {
-            Target::Clusters(lcn) | Target::Fresh(lcn) => {
+            Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn) => {
                 let length = run.length;
                 array::push(&mut clusters, Run { lcn, length })?;
             }
-            Target::Delayed => promised = promised.checked_add(run.length).unwrap_or(promised),
             Target::Hole | Target::Missing => {}
         }
     }
@@ -335,7 +336,6 @@ fn cut<D: Device>(
             });
             transaction.commit();
             freed.later();
-            allocator.unreserve(promised);
             unrecorded.cut(sizes.data.get());
             unrecorded.behind = true;
             Ok(())

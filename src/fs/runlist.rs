@@ -6,8 +6,8 @@
 //! new one replaces it. What no part describes, because a part is missing or broken, is kept as a
 //! gap of its own kind, so that the rest of the file can be read.
 //!
-//! The runlist of a file that is being written is ahead of its records: clusters are reserved before
-//! they have a place, and have a place before the data is there and the record may tell of them.
+//! The runlist of a file that is being written is ahead of its records: clusters are promised before
+//! there is data for them, and the record may tell of them only when the data is there.
 
 use kernel::prelude::*;
 
@@ -28,8 +28,8 @@ pub enum Target {
     Clusters(Lcn),
     /// On the volume as well, but the data is on its way there: a record does not tell of it yet.
     Fresh(Lcn),
-    /// Reserved for data that is in the page cache; no place is chosen yet.
-    Delayed,
+    /// On the volume, for data that comes to the page cache, if it comes; nothing of it is there.
+    Promised(Lcn),
     /// Nowhere: a hole, it reads as zeros.
     Hole,
     /// Not known: the part of the attribute that would tell it is missing or broken.
@@ -60,6 +60,7 @@ impl Extent {
         let target = match self.target {
             Target::Clusters(lcn) => Target::Clusters(lcn.checked_add(skipped)?),
             Target::Fresh(lcn) => Target::Fresh(lcn.checked_add(skipped)?),
+            Target::Promised(lcn) => Target::Promised(lcn.checked_add(skipped)?),
             other => other,
         };
         Some(Self {
@@ -145,11 +146,10 @@ impl Runlist {
             return false;
         };
         match (last.target, target) {
-            (Target::Hole, Target::Hole)
-            | (Target::Delayed, Target::Delayed)
-            | (Target::Missing, Target::Missing) => true,
+            (Target::Hole, Target::Hole) | (Target::Missing, Target::Missing) => true,
             (Target::Clusters(lcn), Target::Clusters(next))
-            | (Target::Fresh(lcn), Target::Fresh(next)) => {
+            | (Target::Fresh(lcn), Target::Fresh(next))
+            | (Target::Promised(lcn), Target::Promised(next)) => {
                 let length = self.end.distance_from(last.vcn);
                 length.and_then(|length| lcn.checked_add(length)) == Some(next)
             }

@@ -69,18 +69,6 @@ impl Unrecorded {
         }
     }
 
-    /// What is behind `from` has moved. All of it was on the device, and is so still; that is noted again
-    /// when all data was waited for.
-    pub fn forget_behind(&mut self, from: u64) {
-        if self.settled < from {
-            self.cut(from);
-        } else {
-            self.settled = from;
-            self.done = KVVec::new();
-        }
-        self.forgot = true;
-    }
-
     /// A transfer ended: `span` is on the device. Gives the whole range that is, around it.
     pub fn add(&mut self, span: ByteSpan) -> ByteSpan {
         if span.start <= self.settled {

@@ -159,10 +159,10 @@ impl Range<'_> {
         down(self.start, self.unit) == self.start && down(self.end, self.unit) == self.end
     }
 
-    /// Writes and drops all that the page cache has from the range on: its places change.
+    /// Writes all that the page cache has, and drops what it has from the range on: its places change.
     fn drop_pages(&self) -> Result {
         let start = down(self.start, self.unit.max(u64::try_from(PAGE_SIZE)?));
-        self.inode().write_and_wait(start, u64::MAX)?;
+        self.inode().write_and_wait(0, u64::MAX)?;
         self.inode().truncate_pagecache_range(start, u64::MAX)
     }
 

@@ -118,7 +118,9 @@ pub(super) fn fsync(inode: &Inode<NtfsRs>) -> Result {
     if inode.super_block().is_read_only() {
         return Ok(());
     }
-    inode::write(inode, true)
+    inode::write(inode, true)?;
+    let sb = inode.super_block();
+    sb.data().volume().sync().map_err(|error| report(sb, error))
 }
 
 /// Bytes of a label as `FS_IOC_GETFSLABEL` gives it (`FSLABEL_MAX`), with the NUL.

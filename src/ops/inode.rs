@@ -292,8 +292,8 @@ fn check_mode(mode: u16) -> Result {
     }
 }
 
-/// Has the record know what memory knows; `durable`, on the device too.
-pub(super) fn write(inode: &Inode<NtfsRs>, durable: bool) -> Result {
+/// Has the record know what memory knows. `waited`: all data that was dirty was written and waited for.
+pub(super) fn write(inode: &Inode<NtfsRs>, waited: bool) -> Result {
     let (access, modification, change) = inode.times();
     let changed = Changed {
         access: Some(nt_time(access)),
@@ -302,11 +302,7 @@ pub(super) fn write(inode: &Inode<NtfsRs>, durable: bool) -> Result {
         read_only: None,
     };
     let volume = inode.super_block().data().volume();
-    inode_record::write_inode(&volume, &inode.data().file, &changed, durable)
-        .and_then(|()| match durable {
-            true => volume.sync(),
-            false => Ok(()),
-        })
+    inode_record::write_inode(&volume, &inode.data().file, &changed, waited)
         .map_err(|error| report_file(inode, error))
 }
 

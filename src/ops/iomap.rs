@@ -61,13 +61,17 @@ impl iomap::Operations<NtfsRs> for Data {
                 kind: ExtentKind::Inline,
             });
         }
+        // By whole blocks: behind the last bytes that were written in a block the rest of it is nothing of its
+        // own.
+        let block = u64::try_from(inode.super_block().block_size())?;
+        let start = pos & !block.saturating_sub(1);
         let found = data::map_extent(
             &inode.super_block().data().volume(),
             attribute,
-            ByteOffset::new(pos),
+            ByteOffset::new(start),
         )
         .map_err(|error| report_file(inode, error))?;
-        extent(inode, pos, found)
+        extent(inode, start, found)
     }
 }
 
@@ -99,14 +103,11 @@ impl WriteOperations<NtfsRs> for Data {
         }
     }
 
-    fn allocate(inode: &Inode<NtfsRs>, pos: u64) -> Result<Extent> {
+    fn allocate(inode: &Inode<NtfsRs>, pos: u64, length: u64) -> Result<Extent> {
         let volume = inode.super_block().data().volume();
-        let found = file::allocate(
-            &volume,
-            inode::writable_stream(inode)?,
-            ByteOffset::new(pos),
-        )
-        .map_err(|error| report_file(inode, error))?;
+        let (at, length) = (ByteOffset::new(pos), ByteCount::new(length));
+        let found = file::allocate(&volume, inode::writable_stream(inode)?, at, length)
+            .map_err(|error| report_file(inode, error))?;
         extent(inode, found.offset.get(), found)
     }
 
@@ -144,7 +145,7 @@ fn extent(inode: &Inode<NtfsRs>, pos: u64, found: ByteExtent) -> Result<Extent> 
             Source::Hole => ExtentKind::Hole,
             Source::Device(at) => ExtentKind::Mapped { address: at.get() },
             Source::Uninitialized(at) => ExtentKind::Unwritten { address: at.get() },
-            Source::Delayed => ExtentKind::Delayed,
+            Source::Promised => ExtentKind::Delayed,
         },
     })
 }

@@ -120,8 +120,8 @@ impl super_block::Operations for NtfsRs {
         &data.ended_writes
     }
 
-    fn write_inode(inode: &Inode<Self>) -> Result {
-        inode::write(inode, false)
+    fn write_inode(inode: &Inode<Self>, waited: bool) -> Result {
+        inode::write(inode, waited)
     }
 
     fn sync_fs(sb: &SuperBlock<Self>) -> Result {

@@ -61,8 +61,9 @@ pub(crate) trait WriteOperations<T: super_block::Operations>: Operations<T> {
     /// Gives back what is reserved for the units that are wholly in a range.
     fn release(inode: &Inode<T>, pos: u64, length: u64);
 
-    /// Where `pos` is to be written; what was reserved gets its place. The folio there is in writeback.
-    fn allocate(inode: &Inode<T>, pos: u64) -> Result<Extent>;
+    /// Where `length` bytes at `pos` are to be written, or the first of them; for what was reserved data is
+    /// on the way from now on. The folio there is in writeback.
+    fn allocate(inode: &Inode<T>, pos: u64, length: u64) -> Result<Extent>;
 
     /// The write of a range ended. Called in a process, with the folios in writeback; may sleep.
     fn written(inode: &Inode<T>, pos: u64, length: u64, ok: bool);

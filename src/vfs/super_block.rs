@@ -69,8 +69,8 @@ pub(crate) trait Operations: Sized + Send + Sync + 'static {
     fn workqueue(data: &Self::Data) -> &Workqueue;
 
     /// Writes what memory knows of an inode to where it belongs in memory: it is durable after
-    /// [`Self::sync_fs`].
-    fn write_inode(inode: &Inode<Self>) -> Result;
+    /// [`Self::sync_fs`]. `waited`: all of its data that was dirty has been written, and waited for.
+    fn write_inode(inode: &Inode<Self>, waited: bool) -> Result;
 
     /// Makes durable all that was written.
     fn sync_fs(sb: &SuperBlock<Self>) -> Result;
@@ -281,11 +281,15 @@ impl<T: Operations> Table<T> {
     /// Called by the VFS only, as `struct super_operations` says, for an inode of `T`.
     unsafe extern "C" fn write_inode(
         inode: *mut bindings::inode,
-        _wbc: *mut bindings::writeback_control,
+        wbc: *mut bindings::writeback_control,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: The VFS passes our inode.
-            T::write_inode(unsafe { Inode::from_raw(inode) })?;
+            // SAFETY: The VFS passes our inode, and what it wants of the call.
+            unsafe {
+                let waited = (*wbc).sync_mode == bindings::writeback_sync_modes_WB_SYNC_ALL
+                    && (*wbc).for_sync() == 0;
+                T::write_inode(Inode::from_raw(inode), waited)?;
+            }
             Ok(0)
         })
     }
@@ -296,8 +300,12 @@ impl<T: Operations> Table<T> {
     unsafe extern "C" fn sync_fs(sb: *mut bindings::super_block, wait: c_int) -> c_int {
         from_result(|| {
             if wait != 0 {
-                // SAFETY: The VFS passes our super block.
-                T::sync_fs(unsafe { SuperBlock::from_raw(sb) })?;
+                // SAFETY: The VFS passes our super block with its `s_umount` held. An inode may be dirty again:
+                // that its data arrived was noted after it was written.
+                unsafe {
+                    bindings::sync_inodes_sb(sb);
+                    T::sync_fs(SuperBlock::from_raw(sb))?;
+                }
             }
             Ok(0)
         })

@@ -86,7 +86,7 @@ impl<T: super_block::Operations> Writeback<T> {
     }
 
     /// Looks the place of `pos` up, unless it is known.
-    fn map(&mut self, inode: &Inode<T>, pos: u64) -> Result {
+    fn map(&mut self, inode: &Inode<T>, pos: u64, len: u32) -> Result {
         let map = &self.ctx.iomap;
         let is_in = u64::try_from(map.offset)
             .ok()
@@ -96,12 +96,12 @@ impl<T: super_block::Operations> Writeback<T> {
             return Ok(());
         }
         self.sequence = T::FileMapping::sequence(inode);
-        let mut extent = T::FileMapping::allocate(inode, pos)?;
+        let mut extent = T::FileMapping::allocate(inode, pos, u64::from(len))?;
         let sequence = T::FileMapping::sequence(inode);
         if sequence != self.sequence {
             // Most likely by this allocation. Look at it with the number that it has now.
             self.sequence = sequence;
-            extent = T::FileMapping::allocate(inode, pos)?;
+            extent = T::FileMapping::allocate(inode, pos, u64::from(len))?;
         }
         extent.kind = match extent.kind {
             // Whether the bytes were ever written is a question of reading.
@@ -128,7 +128,7 @@ impl<T: super_block::Operations> Writeback<T> {
         let this = unsafe { &mut *wpc.cast::<Self>() };
         // SAFETY: The inode has a folio that is in writeback.
         let inode = unsafe { Inode::<T>::from_raw(this.ctx.inode) };
-        let mut ret = match this.map(inode, pos) {
+        let mut ret = match this.map(inode, pos, len) {
             Ok(()) => 0,
             Err(error) => error.to_errno() as isize,
         };

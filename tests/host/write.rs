@@ -168,7 +168,7 @@ impl File {
                         file::reserve(volume, self.data(), ByteOffset::new(at as u64), length)?;
                     let end = at.saturating_add(got.length.get() as usize).min(to);
                     let (mut first, mut last) = (at, end);
-                    if found.source == Source::Hole || found.source == Source::Delayed {
+                    if found.source == Source::Hole || found.source == Source::Promised {
                         first = at / cluster * cluster;
                         last = end.div_ceil(cluster) * cluster;
                     }
@@ -219,8 +219,9 @@ impl File {
             let mut at = start;
             while at < limit.min(start + PAGE) {
                 let offset = ByteOffset::new(at as u64);
-                let extent = file::allocate(volume, self.data(), offset)?;
                 let left = limit.min(start + PAGE) - at;
+                let wanted = ByteCount::new(left as u64);
+                let extent = file::allocate(volume, self.data(), offset, wanted)?;
                 let length = usize::try_from(extent.length.get()).unwrap().min(left);
                 let part = &bytes[at - start..at - start + length];
                 let place = match extent.source {
