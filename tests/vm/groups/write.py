@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+from pathlib import Path
 
 import images
 import programs
-from context import Context
+from context import CACHE, Context
 from machine import run_job
 
 KI, MI = 1 << 10, 1 << 20
@@ -38,8 +39,14 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     for cluster in (512, 4096, 64 * KI):
         add("full", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=[0, 100, 700, 4096])
     add("others", 512, 4096, 128 * MI, steps=1000 * many, bytes=4 * MI * (8 if campaign else 1))
-    wanted = os.environ.get("NTFS_RS_PARTS", "").split(",")
-    return [spec for spec in chosen if wanted == [""] or spec["part"] in wanted]
+    return chosen
+
+
+def fits(module: Path, kernel: str) -> bool:
+    """Whether a module is built for a kernel."""
+    words = ["modinfo", "-F", "vermagic", str(module)]
+    magic = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    return magic[:1] == (CACHE / "kernel" / kernel / "release").read_text().split()
 
 
 def run(context: Context) -> None:
@@ -47,8 +54,8 @@ def run(context: Context) -> None:
 
     # Only the debug kernel has ntfs3.
     kernels = {"ntfs3": ["debug"], "ntfs": ["stock"]}.get(context.fstype, ["stock", "debug"])
-    if os.environ.get("NTFS_RS_KERNELS"):
-        kernels = os.environ["NTFS_RS_KERNELS"].split(",")
+    if context.built:
+        kernels = [name for name in kernels if fits(context.built, name)]
     wanted = specs(context.campaign, context.fstype)
     extra = {"fsx": programs.fsx()} if any(spec["part"] == "others" for spec in wanted) else {}
     for kernel in kernels:

@@ -41,12 +41,14 @@ def fio(report: Report, ground: Ground, name: str, seed: int, size: int) -> None
                 raise Skip("there is no fio on this machine")
             with ground.mount() as root:
                 path = f"{root}/{FOLDER}/{name}"
+                # As long as it will be, or fio makes it anew under the same name.
+                os.truncate(path, size)
                 try:
                     volume.run(
                         "fio", "--name=written", f"--filename={path}", "--rw=randwrite", "--bsrange=4k-64k", "--blockalign=4k",
                         f"--size={size}", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1", "--verify_state_save=0",
                         "--ioengine=psync", f"--direct={direct}", f"--randseed={seed}", "--fallocate=none", "--thread",
-                        "--end_fsync=1", "--output-format=terse",
+                        "--end_fsync=1", "--overwrite=1", "--output-format=terse",
                     )  # fmt: skip
                 finally:
                     ground.contents[name] = read_whole(path)
