@@ -25,16 +25,19 @@ use crate::{
         inode::Inode,
         volume::Volume, //
     },
-    kunit::fixtures::{
-        boot::BootSector,
-        index, put,
-        record::{
-            self,
-            file_record,
-            resident,
-            Clusters,
-            RECORD_SIZE, //
+    kunit::{
+        fixtures::{
+            boot::BootSector,
+            index, put,
+            record::{
+                self,
+                file_record,
+                resident,
+                Clusters,
+                RECORD_SIZE, //
+            },
         },
+        fs::race::Stop, //
     },
     ondisk::{
         fixup::{
@@ -71,6 +74,10 @@ pub(crate) struct Disk {
     pub(crate) writes: Atomic<u32>,
     /// Whether every read and every write fails.
     pub(crate) broken: Atomic<bool>,
+    /// The byte at which a read stops.
+    stop_at: Atomic<u64>,
+    #[pin]
+    pub(crate) stop: Stop,
 }
 
 /// The device that a volume in a test is on.
@@ -89,6 +96,9 @@ impl Device for Ram {
         self.0.reads.add(1, Relaxed);
         if self.0.broken.load(Relaxed) {
             return Err(EIO);
+        }
+        if self.0.stop_at.load(Relaxed) == at.get() {
+            self.0.stop.pass();
         }
         let start = usize::try_from(at.get()).map_err(|_| EIO)?;
         let bytes = self.0.bytes.lock();
@@ -138,6 +148,8 @@ impl Disk {
                 reads: Atomic::new(0),
                 writes: Atomic::new(0),
                 broken: Atomic::new(false),
+                stop_at: Atomic::new(u64::MAX),
+                stop <- Stop::new(false),
             }),
             GFP_KERNEL,
         )?;
@@ -217,6 +229,12 @@ impl Disk {
             vcn @ 0..10 => (40 + vcn) * CLUSTER + byte % CLUSTER,
             vcn => (20 + vcn - 10) * CLUSTER + byte % CLUSTER,
         }
+    }
+
+    /// Lets the next read that begins at this byte stop.
+    pub(crate) fn stop_reading(&self, at: ByteOffset) {
+        self.stop_at.store(at.get(), Relaxed);
+        self.stop.arm();
     }
 
     /// A byte of the disk.

@@ -3,6 +3,7 @@
 //! Tests of `src/fs`, on a small volume in memory.
 
 pub(crate) mod disk;
+pub(crate) mod race;
 
 /// The kernel has fault injection for this.
 #[cfg(not(CONFIG_RUST))]
@@ -15,6 +16,7 @@ mod cache;
 mod data;
 mod directory;
 mod error;
+mod flip;
 mod inode;
 mod readdir;
 mod record;
