@@ -74,10 +74,25 @@ pub(crate) struct Disk {
     pub(crate) writes: Atomic<u32>,
     /// Whether every read and every write fails.
     pub(crate) broken: Atomic<bool>,
+    /// Which read, write or flush from now on fails, once; 0 for none.
+    failing: Atomic<u64>,
+    /// Whether what reaches the device is noted.
+    noting: Atomic<bool>,
+    /// What reached the device since it was asked for last.
+    #[pin]
+    actions: Mutex<KVVec<Action>>,
     /// The byte at which a read stops.
     stop_at: Atomic<u64>,
     #[pin]
     pub(crate) stop: Stop,
+}
+
+/// What a device was told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// To write, from this byte on.
+    Write(usize),
+    Flush,
 }
 
 /// The device that a volume in a test is on.
@@ -94,7 +109,7 @@ impl Device for Ram {
 
     fn read(&self, at: ByteOffset, buf: &mut [u8]) -> Result {
         self.0.reads.add(1, Relaxed);
-        if self.0.broken.load(Relaxed) {
+        if self.0.fails() {
             return Err(EIO);
         }
         if self.0.stop_at.load(Relaxed) == at.get() {
@@ -109,10 +124,11 @@ impl Device for Ram {
 
     fn write(&self, at: ByteOffset, buf: &[u8]) -> Result {
         self.0.writes.add(1, Relaxed);
-        if self.0.broken.load(Relaxed) {
+        if self.0.fails() {
             return Err(EIO);
         }
         let start = usize::try_from(at.get()).map_err(|_| EIO)?;
+        self.0.note(Action::Write(start))?;
         let mut bytes = self.0.bytes.lock();
         let to = bytes
             .get_mut(start..)
@@ -122,9 +138,9 @@ impl Device for Ram {
     }
 
     fn flush(&self) -> Result {
-        match self.0.broken.load(Relaxed) {
+        match self.0.fails() {
             true => Err(EIO),
-            false => Ok(()),
+            false => self.0.note(Action::Flush),
         }
     }
 }
@@ -148,6 +164,9 @@ impl Disk {
                 reads: Atomic::new(0),
                 writes: Atomic::new(0),
                 broken: Atomic::new(false),
+                failing: Atomic::new(0),
+                noting: Atomic::new(false),
+                actions <- new_mutex!(KVVec::new()),
                 stop_at: Atomic::new(u64::MAX),
                 stop <- Stop::new(false),
             }),
@@ -229,6 +248,50 @@ impl Disk {
             vcn @ 0..10 => (40 + vcn) * CLUSTER + byte % CLUSTER,
             vcn => (20 + vcn - 10) * CLUSTER + byte % CLUSTER,
         }
+    }
+
+    /// Whether the device fails now.
+    fn fails(&self) -> bool {
+        let left = self.failing.load(Relaxed);
+        self.failing.store(left.saturating_sub(1), Relaxed);
+        left == 1 || self.broken.load(Relaxed)
+    }
+
+    /// Lets the `nth` read, write or flush from now on fail (1: the next); 0 takes that back.
+    pub(crate) fn fail_nth(&self, nth: u64) {
+        self.failing.store(nth, Relaxed);
+    }
+
+    /// Whether the one that was to fail is still to come.
+    pub(crate) fn is_yet_to_fail(&self) -> bool {
+        self.failing.load(Relaxed) != 0
+    }
+
+    fn note(&self, action: Action) -> Result {
+        if self.noting.load(Relaxed) {
+            self.actions.lock().push(action, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// What reached the device since the last call, or nothing at the first one.
+    pub(crate) fn take_actions(&self) -> KVVec<Action> {
+        self.noting.store(true, Relaxed);
+        core::mem::take(&mut *self.actions.lock())
+    }
+
+    /// A copy of all bytes.
+    pub(crate) fn image(&self) -> Result<KVVec<u8>> {
+        let mut image = KVVec::<u8>::zeroed(CLUSTERS * CLUSTER, GFP_KERNEL)?;
+        put(&mut image, 0, &self.bytes.lock());
+        Ok(image)
+    }
+
+    /// A disk that begins with these bytes: what is there after a power cut.
+    pub(crate) fn with_image(image: &[u8]) -> Result<Arc<Self>> {
+        let disk = Self::new()?;
+        disk.write(0, image);
+        Ok(disk)
     }
 
     /// Lets the next read that begins at this byte stop.

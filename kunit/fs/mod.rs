@@ -4,6 +4,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod race;
+pub(crate) mod sample;
 
 /// The kernel has fault injection for this.
 #[cfg(not(CONFIG_RUST))]
@@ -16,6 +17,7 @@ mod cache;
 mod data;
 mod directory;
 mod error;
+mod file;
 mod flip;
 mod inode;
 mod readdir;
@@ -23,4 +25,9 @@ mod record;
 mod residency;
 mod runlist;
 mod symlink;
+mod transaction;
+mod unrecorded;
 mod volume;
+#[cfg(not(CONFIG_RUST))]
+mod write_failures;
+mod writing;

@@ -3,6 +3,7 @@
 //! Tests of `src/ondisk`, one file for each file there.
 
 mod attribute;
+mod attribute_builder;
 mod attribute_list;
 mod boot;
 mod bytes;

@@ -167,7 +167,7 @@ impl<K: Ord + Copy + Unpin, V: Cached> Cache<K, V> {
                 if entry.value.must_stay() {
                     return Some((*key, Handle::to(entry)));
                 }
-                (next, _) = cursor.peek_next().map(|(key, _)| (*key, ()))?;
+                next = cursor.peek_next().map(|(key, _)| *key)?;
             }
         }
     }

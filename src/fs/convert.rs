@@ -323,7 +323,7 @@ impl<'v> Prepared<'v> {
         }
         data.set_sizes(self.sizes);
         data.install(self.mapping);
-        unrecorded.settle(self.sizes.initialized.get());
+        unrecorded.replace(self.sizes.initialized.get());
         probe.at(Point::FactFlipped);
         data.residency().publish(Form::NonResident);
         transaction.commit();

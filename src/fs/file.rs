@@ -43,7 +43,12 @@ use super::{
         Result, //
     },
     residency::Form,
+    resize::{
+        self,
+        Cut, //
+    },
     runlist::{
+        Extent,
         Runlist,
         Target, //
     },
@@ -153,8 +158,21 @@ pub fn unreserve<D: Device>(
         .map_or(Vcn::new(u64::MAX), |end| cluster.vcn_of(end));
     let _unrecorded = data.unrecorded();
     let mapping = data.mapping(volume)?;
-    let is_promised = |target| matches!(target, Target::Promised(_));
-    give_back(volume, data, &mapping, first, end, is_promised)
+    let (runlist, promised) = without(&mapping, first, end, is_promised)?;
+    let mut clusters: KVec<Run> = KVec::new();
+    for run in &promised {
+        if let Target::Promised(lcn) = run.target {
+            let length = run.length;
+            array::push(&mut clusters, Run { lcn, length })?;
+        }
+    }
+    // No record tells of them, so they are free at the next sync.
+    let freed = volume
+        .allocator()?
+        .prepare_free(volume, clusters.iter().copied())?;
+    replace_runs(data, &mapping, runlist)?;
+    freed.later();
+    Ok(())
 }
 
 /// Says where data is to be written that is about to be, and that it is on its way.
@@ -231,18 +249,49 @@ pub fn written<D: Device>(
     unrecorded.behind = true;
     let mapping = data.mapping(volume)?;
     if !arrived {
-        let cluster = volume.geometry().cluster_size();
-        let first = cluster.vcn_of(at);
-        let last = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
-        let is_fresh = |target| matches!(target, Target::Fresh(_));
-        return give_back(volume, data, &mapping, first, last, is_fresh);
+        return lose(volume, data, &mut unrecorded, &mapping, at, end);
     }
     skip_hole(volume, &mapping, &mut unrecorded, at);
-    let whole = unrecorded.add(ByteSpan {
+    let span = ByteSpan {
         start: at.get(),
         end: end.get(),
-    });
-    settle_runs(volume, data, &mapping, whole)
+    };
+    let whole = unrecorded.add(span, |span| has_fresh(volume, &mapping, span));
+    settle_runs(volume, data, &mapping, whole)?;
+    if unrecorded.has_forgotten() && has_fresh(volume, &*data.mapping(volume)?, span) {
+        // Nobody will know when the rest of the cluster is there, but who waits for all of it.
+        return Err(Error::NoMemory);
+    }
+    Ok(())
+}
+
+/// Whether a cluster that a range touches is fresh.
+fn has_fresh<D: Device>(volume: &Volume<D>, mapping: &Mapping, span: ByteSpan) -> bool {
+    let cluster = volume.geometry().cluster_size();
+    let start = cluster.vcn_of(ByteOffset::new(span.start));
+    let end = Vcn::new(cluster.clusters_for(ByteCount::new(span.end)).get());
+    let overlaps = |run: Extent| run.vcn < end && run.end().is_some_and(|behind| behind > start);
+    mapping
+        .runlist
+        .extents()
+        .any(|run| is_fresh(run.target) && overlaps(run))
+}
+
+fn is_fresh(target: Target) -> bool {
+    matches!(target, Target::Fresh(_))
+}
+
+fn is_promised(target: Target) -> bool {
+    matches!(target, Target::Promised(_))
+}
+
+/// Looks again at what is on the device: clusters may be whole since the value was cut, or there was no
+/// memory to note it.
+fn settle_all<D: Device>(volume: &Volume<D>, data: &Attribute, unrecorded: &Unrecorded) -> Result {
+    for span in unrecorded.done() {
+        settle_runs(volume, data, &*data.mapping(volume)?, *span)?;
+    }
+    Ok(())
 }
 
 /// Moves the mark over a hole, not beyond `at`; whether there was one.
@@ -279,14 +328,12 @@ pub(super) fn catch_up<D: Device>(
     unrecorded: &mut Unrecorded,
     waited: bool,
 ) -> Result {
-    if data.residency().hint() == Form::Resident {
-        return Ok(());
-    }
-    let mapping = data.mapping(volume)?;
-    let valid = ByteOffset::new(data.sizes().initialized.get());
     if waited && unrecorded.has_forgotten() {
         return all_arrived(volume, data, unrecorded);
     }
+    settle_all(volume, data, unrecorded)?;
+    let mapping = data.mapping(volume)?;
+    let valid = ByteOffset::new(data.sizes().initialized.get());
     // Ends: each turn moves the mark over a hole.
     while skip_hole(volume, &mapping, unrecorded, valid) {}
     Ok(())
@@ -305,7 +352,7 @@ pub(super) fn all_arrived<D: Device>(
         end: valid,
     };
     settle_runs(volume, data, &mapping, whole)?;
-    unrecorded.settle(valid);
+    unrecorded.replace(valid);
     Ok(())
 }
 
@@ -324,7 +371,6 @@ fn settle_runs<D: Device>(
         false => cluster.whole_clusters(ByteCount::new(whole.end)).get(),
     };
     let end = Vcn::new(end);
-    let is_fresh = |target| matches!(target, Target::Fresh(_));
     let touched = mapping
         .runlist
         .extents()
@@ -352,17 +398,53 @@ fn settle_runs<D: Device>(
     Ok(())
 }
 
-/// Makes a hole of those clusters of a range that are of a certain kind, and gives them back.
-fn give_back<D: Device>(
+/// Turns the fresh clusters of a transfer that failed into a hole, and gives them back.
+///
+/// A record may tell of them already, where nobody can see it. So it changes in the same transaction,
+/// and they are free when that is durable. Should it fail, they are a hole in memory all the same, but in
+/// use on the volume.
+fn lose<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
+    unrecorded: &mut Unrecorded,
+    mapping: &Arc<Mapping>,
+    at: ByteOffset,
+    end: ByteOffset,
+) -> Result {
+    let cluster = volume.geometry().cluster_size();
+    let first = cluster.vcn_of(at);
+    let last = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
+    let (runlist, lost) = without(mapping, first, last, is_fresh)?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let start = cluster.vcn_to_offset(first).unwrap_or(at);
+    let cut = Cut {
+        runlist,
+        gone: ByteSpan {
+            start: start.get(),
+            end: cluster.vcn_to_offset(last).unwrap_or(end).get(),
+        },
+        sizes: data.sizes(),
+        form: Form::NonResident,
+    };
+    let done = resize::cut(volume, data, unrecorded, mapping, cut, lost.iter().copied());
+    if done.is_err() {
+        let (runlist, _) = without(mapping, first, last, is_fresh)?;
+        replace_runs(data, mapping, runlist)?;
+    }
+    done
+}
+
+/// The runs with holes in the place of certain clusters from `first` to before `last`, and those.
+fn without(
     mapping: &Mapping,
     first: Vcn,
     last: Vcn,
     is_meant: impl Fn(Target) -> bool,
-) -> Result {
+) -> Result<(Runlist, KVec<Extent>)> {
     let mut runlist = Runlist::new();
-    let mut lost: KVec<Run> = KVec::new();
+    let mut lost = KVec::new();
     for run in mapping.runlist.extents() {
         let parts = [
             (run.before(first), false),
@@ -371,27 +453,15 @@ fn give_back<D: Device>(
         ];
         for (part, inside) in parts {
             let Some(part) = part else { continue };
-            let length = part.length;
-            match part.target {
-                Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn)
-                    if inside && is_meant(part.target) =>
-                {
-                    array::push(&mut lost, Run { lcn, length })?;
-                    runlist.push(Target::Hole, length)?;
-                }
-                other => runlist.push(other, length)?,
+            if inside && is_meant(part.target) {
+                array::push(&mut lost, part)?;
+                runlist.push(Target::Hole, part.length)?;
+            } else {
+                runlist.push(part.target, part.length)?;
             }
         }
     }
-    if lost.is_empty() {
-        return Ok(());
-    }
-    // A record may tell of them already, where nobody can see it: they are free when it does no more.
-    let allocator = volume.allocator()?;
-    let freed = allocator.prepare_free(volume, lost.iter().copied())?;
-    replace_runs(data, mapping, runlist)?;
-    freed.later();
-    Ok(())
+    Ok((runlist, lost))
 }
 
 /// Everything before `size` is written, or is in the page cache to be; so the value is at least so long.

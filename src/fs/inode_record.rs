@@ -74,7 +74,9 @@ pub fn write_inode<D: Device>(
     let copies = match inode.data() {
         Ok(Some(data)) => {
             let mut unrecorded = data.unrecorded();
-            catch_up(volume, data, &mut unrecorded, waited)?;
+            if data.residency().hint() == Form::NonResident {
+                catch_up(volume, data, &mut unrecorded, waited)?;
+            }
             let copies = write_records(volume, inode, changed, Some((data, &unrecorded)))?;
             unrecorded.behind = false;
             copies

@@ -6,10 +6,13 @@
 //! knows a VFS type; `ops` turns VFS calls into calls of this layer, and chooses the errno for an
 //! [`error::Error`].
 //!
-//! Lock order, outermost first; a thread holds at most one lock of each kind, and never two records:
+//! Lock order, outermost first; a thread holds at most one lock of each kind, but a transaction may hold
+//! a base record and then an extension record of the same file:
 //!
 //! ```text
-//! record or index block (mutex of its buffer)
+//! marking the volume, syncing it (a mutex each)
+//! changes of the mapping of an attribute (mutex of its `Unrecorded`)
+//!   -> record or index block (mutex of its buffer)
 //!   -> trimming, writing back of $Bitmap (a mutex each, never both)
 //!   -> cluster allocator (mutex)
 //!   -> mapping of $MFT (mutex)
@@ -20,8 +23,8 @@
 //!
 //! The last four are leaves: each is held for a look or a swap, and nothing is allocated, read or
 //! locked under it. Under the lock of a buffer, and under that of the cluster allocator, memory is
-//! allocated, which may make the kernel shrink the caches or evict inodes; neither takes more than a
-//! leaf, or the allocator's lock if that is free.
+//! allocated, which may make the kernel shrink the caches; that takes no more than a leaf, or the
+//! allocator's lock if that is free.
 //!
 //! The device is read with no lock held but that of what is being filled: a buffer, or the allocator's
 //! copy of `$Bitmap` below it.

@@ -107,7 +107,8 @@ impl Image {
                 runlist.push(target, part.length)?;
             }
         }
-        let runlist = without_promises(&runlist)?;
+        let needed = Vcn::new(cluster.clusters_for(memory.data).get());
+        let runlist = without_promises(&runlist, needed)?;
 
         let mut taken = ClusterCount::ZERO;
         let mut has_holes = false;
@@ -196,12 +197,17 @@ fn encoded(runs: &Runlist) -> impl Iterator<Item = Run> + '_ {
 }
 
 /// Without the promised clusters: those at the end are cut off, others are holes for now.
-fn without_promises(runs: &Runlist) -> Result<Runlist> {
+///
+/// So are holes from `needed` on, where the value has no byte: what was promised there and given back.
+fn without_promises(runs: &Runlist, needed: Vcn) -> Result<Runlist> {
     let mut end = Vcn::ZERO;
     for run in runs.extents() {
-        if !matches!(run.target, Target::Promised(_)) {
-            end = run.end().unwrap_or(end);
-        }
+        let behind = run.end().unwrap_or(end);
+        end = match run.target {
+            Target::Promised(_) => end,
+            Target::Hole => end.max(behind.min(needed)),
+            _ => behind,
+        };
     }
     let mut kept = Runlist::new();
     for run in runs.until(end)?.extents() {

@@ -43,8 +43,14 @@ use super::{
         Runlist,
         Target, //
     },
-    transaction::Transaction,
-    unrecorded::Unrecorded,
+    transaction::{
+        PageId,
+        Transaction, //
+    },
+    unrecorded::{
+        ByteSpan,
+        Unrecorded, //
+    },
     volume::Volume, //
 };
 use crate::ondisk::{
@@ -70,7 +76,7 @@ pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount
     let mapping = data.mapping(volume)?;
     let cluster = volume.geometry().cluster_size();
     let end = Vcn::new(cluster.clusters_for(size).get());
-    if size >= old.data {
+    if size >= old.data && size != ByteCount::ZERO {
         if let Some(hole) = end.distance_from(mapping.runlist.end()) {
             let runlist = mapping
                 .runlist
@@ -86,19 +92,20 @@ pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount
         initialized: old.initialized.min(size),
         ..old
     };
-    cut(
-        volume,
-        data,
-        &mut unrecorded,
-        &mapping,
-        mapping.runlist.until(end)?,
-        mapping.runlist.extents().filter_map(|run| run.from(end)),
-        shorter,
-    )?;
-    if size == ByteCount::ZERO {
-        make_resident(volume, data, &mut unrecorded)?;
-    }
-    Ok(())
+    let smaller = Cut {
+        runlist: mapping.runlist.until(end)?,
+        gone: ByteSpan {
+            start: size.get(),
+            end: u64::MAX,
+        },
+        sizes: shorter,
+        form: match size == ByteCount::ZERO && data.is_whole() {
+            true => Form::Resident,
+            false => Form::NonResident,
+        },
+    };
+    let lost = mapping.runlist.extents().filter_map(|run| run.from(end));
+    cut(volume, data, &mut unrecorded, &mapping, smaller, lost)
 }
 
 /// Makes the clusters that lie wholly in a range a hole.
@@ -130,19 +137,22 @@ pub fn punch_hole<D: Device>(
         return Ok(());
     }
     let runlist = mapping.runlist.replaced(start, hole, Target::Hole)?;
-    let gone = mapping
+    let lost = mapping
         .runlist
         .extents()
         .filter_map(|run| run.from(start)?.before(end));
-    cut(
-        volume,
-        data,
-        &mut unrecorded,
-        &mapping,
+    let first = cluster.vcn_to_offset(start).ok_or(Error::NotFound)?;
+    let last = cluster.vcn_to_offset(end).ok_or(Error::NotFound)?;
+    let holed = Cut {
         runlist,
-        gone,
+        gone: ByteSpan {
+            start: first.get(),
+            end: last.get(),
+        },
         sizes,
-    )
+        form: Form::NonResident,
+    };
+    cut(volume, data, &mut unrecorded, &mapping, holed, lost)
 }
 
 /// Gives the holes of a range clusters, which read as zeros when they are behind the initialized size.
@@ -232,16 +242,17 @@ pub fn collapse_range<D: Device>(
         initialized: shorter(sizes.initialized),
         ..sizes
     };
-    cut(
-        volume,
-        data,
-        &mut unrecorded,
-        &mapping,
+    let taken_out = Cut {
         runlist,
-        gone,
-        moved,
-    )?;
-    unrecorded.settle(moved.initialized.get());
+        gone: ByteSpan {
+            start: at.get(),
+            end: u64::MAX,
+        },
+        sizes: moved,
+        form: Form::NonResident,
+    };
+    cut(volume, data, &mut unrecorded, &mapping, taken_out, gone)?;
+    unrecorded.replace(moved.initialized.get());
     Ok(())
 }
 
@@ -280,33 +291,55 @@ pub fn insert_range<D: Device>(
         initialized: longer(sizes.initialized)?,
         ..sizes
     };
-    let nothing = core::iter::empty();
-    cut(
-        volume,
-        data,
-        &mut unrecorded,
-        &mapping,
+    let put_in = Cut {
         runlist,
-        nothing,
-        moved,
-    )?;
-    unrecorded.settle(moved.initialized.get());
-    Ok(())
+        gone: ByteSpan {
+            start: at.get(),
+            end: u64::MAX,
+        },
+        sizes: moved,
+        form: Form::NonResident,
+    };
+    // All is on the device, at its new place too.
+    unrecorded.replace(moved.initialized.get());
+    let nothing = core::iter::empty();
+    let done = cut(volume, data, &mut unrecorded, &mapping, put_in, nothing);
+    if done.is_err() {
+        unrecorded.replace(sizes.initialized.get());
+    }
+    done
 }
 
-/// Replaces the runs by `runlist`, which lacks those of `gone`, in memory and in the record, and frees
-/// what is gone. On an error nothing is changed.
-fn cut<D: Device>(
+/// What a value loses.
+pub(super) struct Cut {
+    /// The runs that are left.
+    pub(super) runlist: Runlist,
+    /// The bytes that have no clusters any more, or are behind the end.
+    pub(super) gone: ByteSpan,
+    /// The sizes from now on; which of them the record says of the clusters is found out.
+    pub(super) sizes: Sizes,
+    /// The form from now on: in its record only without a byte and without a cluster.
+    pub(super) form: Form,
+}
+
+/// Replaces the runs in memory and in the record, and frees what is `lost`. On an error nothing is
+/// changed.
+pub(super) fn cut<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
     unrecorded: &mut Unrecorded,
     mapping: &Arc<Mapping>,
-    runlist: Runlist,
-    gone: impl Iterator<Item = Extent>,
-    sizes: Sizes,
+    cut: Cut,
+    lost: impl Iterator<Item = Extent>,
 ) -> Result {
+    let Cut {
+        runlist,
+        gone,
+        sizes,
+        form,
+    } = cut;
     let mut clusters: KVVec<Run> = KVVec::new();
-    for run in gone {
+    for run in lost {
         match run.target {
             Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn) => {
                 let length = run.length;
@@ -317,6 +350,7 @@ fn cut<D: Device>(
     }
     let allocator = volume.allocator()?;
     let freed = allocator.prepare_free(volume, clusters.iter().copied())?;
+    let left = unrecorded.without(gone)?;
 
     let piece = data.first_piece().ok_or(Error::NotFound)?;
     let holder = data.holder(volume)?;
@@ -325,7 +359,11 @@ fn cut<D: Device>(
     let old_sizes = data.sizes();
     replace_runs(data, mapping, runlist)?;
     data.set_sizes(sizes);
-    match data.record_clusters(volume, &mut transaction, page, unrecorded) {
+    let recorded = match form {
+        Form::NonResident => data.record_clusters(volume, &mut transaction, page, unrecorded),
+        Form::Resident => empty_in_record(data, &mut transaction, page),
+    };
+    match recorded {
         Ok(recorded) => {
             data.set_sizes(Sizes {
                 allocated: recorded.allocated,
@@ -334,10 +372,13 @@ fn cut<D: Device>(
                     .filter(|_| old_sizes.compressed.is_some()),
                 ..sizes
             });
+            unrecorded.cut(sizes.data.get(), left);
+            unrecorded.behind = form == Form::NonResident;
+            if form == Form::Resident {
+                data.residency().publish(form);
+            }
             transaction.commit();
             freed.later();
-            unrecorded.cut(sizes.data.get());
-            unrecorded.behind = true;
             Ok(())
         }
         Err(error) => {
@@ -349,18 +390,14 @@ fn cut<D: Device>(
     }
 }
 
-/// Moves a value without a byte, which has no cluster, into its record.
+/// Puts a value without a byte into the record; gives its sizes there.
 ///
 /// Nobody can find other bytes than none in it, whichever form he believes in.
-fn make_resident<D: Device>(
-    volume: &Volume<D>,
+fn empty_in_record(
     data: &Attribute,
-    unrecorded: &mut Unrecorded,
-) -> Result {
-    let piece = data.first_piece().ok_or(Error::NotFound)?;
-    let holder = data.holder(volume)?;
-    let mut transaction = Transaction::begin();
-    let page = transaction.map_record(volume, &holder, piece.record)?;
+    transaction: &mut Transaction<'_>,
+    page: PageId,
+) -> Result<Sizes> {
     let found = data.find_in(transaction.bytes(page))?;
     let wanted = data.wanted();
     let (at, head) = (
@@ -377,16 +414,10 @@ fn make_resident<D: Device>(
     transaction.change(page, |record| {
         Change::create_attribute(record, at, &attribute)
     })?;
-    data.set_sizes(Sizes {
+    Ok(Sizes {
         allocated: ByteCount::ZERO,
         data: ByteCount::ZERO,
         initialized: ByteCount::ZERO,
         compressed: None,
-    });
-    unrecorded.settle(0);
-    unrecorded.behind = false;
-    data.moved();
-    data.residency().publish(Form::Resident);
-    transaction.commit();
-    Ok(())
+    })
 }

@@ -2,10 +2,11 @@
 
 //! How far the data of a value is on the device, while its record is behind.
 //!
-//! A record may say "initialized" only of bytes that are on the device. Transfers end in any order, so
-//! besides the mark below which all is there, ranges above it are remembered until the gap before them
-//! closes. Should there be no memory for that, one is forgotten: the mark then moves when all data was
-//! waited for, at the next sync.
+//! A record may say "initialized" only of bytes that are on the device, and tell of a cluster that can be
+//! seen only when all of it is there. Transfers end in any order, so besides the mark below which all
+//! that the record tells of is there, ranges are remembered: above it until the gap before them closes,
+//! and in fresh clusters, wherever they are, until those are whole. Should there be no memory for that,
+//! one is forgotten: the mark then moves when all data was waited for, at the next sync.
 
 use kernel::{
     alloc::AllocError,
@@ -28,10 +29,10 @@ pub struct ByteSpan {
 pub struct Unrecorded {
     /// Whether runs or sizes of the record are older than those in memory.
     pub behind: bool,
-    /// All data before it is on the device.
+    /// All data before it is on the device, but for that of fresh clusters.
     settled: u64,
-    /// What is on the device behind `settled`, in ascending order, none touching another; and perhaps
-    /// what the mark has passed since.
+    /// What is on the device behind `settled` or in fresh clusters, in ascending order, none touching
+    /// another; and perhaps what is of no use any more.
     done: KVVec<ByteSpan>,
     /// Whether there was no memory for a range.
     forgot: bool,
@@ -48,38 +49,62 @@ impl Unrecorded {
         }
     }
 
-    /// All data before this byte is on the device.
+    /// All data before this byte is on the device, but for that of fresh clusters.
     pub fn settled(&self) -> u64 {
         self.settled
     }
 
-    /// All data is on the device up to `end`, or the value ends there now.
-    pub fn settle(&mut self, end: u64) {
+    /// The value is another one now: `end` bytes, all of them on the device.
+    pub fn replace(&mut self, end: u64) {
         self.settled = end;
         self.done = KVVec::new();
         self.forgot = false;
     }
 
-    /// The value ends at `end` now: nothing behind it is on the device.
-    pub fn cut(&mut self, end: u64) {
-        self.settled = self.settled.min(end);
-        for span in self.done.iter_mut() {
-            span.start = span.start.min(end);
-            span.end = span.end.min(end);
+    /// All data was waited for that was there when the value was initialized up to `end`.
+    pub fn settle(&mut self, end: u64) {
+        self.settled = self.settled.max(end);
+        self.forgot = false;
+        self.close_gap();
+    }
+
+    /// The ranges that are on the device, without one that has no clusters any more.
+    pub fn without(&self, gone: ByteSpan) -> Result<KVVec<ByteSpan>, AllocError> {
+        let mut left = KVVec::new();
+        for span in self.done.iter().copied() {
+            let before = ByteSpan {
+                end: span.end.min(gone.start),
+                ..span
+            };
+            let behind = ByteSpan {
+                start: span.start.max(gone.end),
+                ..span
+            };
+            for part in [before, behind] {
+                if part.start < part.end {
+                    array::push(&mut left, part)?;
+                }
+            }
         }
+        Ok(left)
+    }
+
+    /// The value ends at `end` now, or earlier, and of its ranges on the device these are `left`.
+    pub fn cut(&mut self, end: u64, left: KVVec<ByteSpan>) {
+        self.settled = self.settled.min(end);
+        self.done = left;
+    }
+
+    /// The ranges that are remembered.
+    pub fn done(&self) -> &[ByteSpan] {
+        &self.done
     }
 
     /// A transfer ended: `span` is on the device. Gives the whole range that is, around it.
-    pub fn add(&mut self, span: ByteSpan) -> ByteSpan {
-        if span.start <= self.settled {
-            self.settled = self.settled.max(span.end);
-            self.close_gap();
-            return ByteSpan {
-                start: 0,
-                end: self.settled,
-            };
-        }
-        match self.merged(span) {
+    ///
+    /// `is_fresh` says whether a range has fresh clusters; one without is not remembered below the mark.
+    pub fn add(&mut self, span: ByteSpan, is_fresh: impl Fn(ByteSpan) -> bool) -> ByteSpan {
+        let whole = match self.merged(span, is_fresh) {
             Ok((whole, done)) => {
                 self.done = done;
                 whole
@@ -88,16 +113,25 @@ impl Unrecorded {
                 self.forgot = true;
                 span
             }
+        };
+        if whole.start <= self.settled {
+            self.settled = self.settled.max(whole.end);
         }
+        self.close_gap();
+        whole
     }
 
     /// The ranges with one more, and the one that it is in then.
-    fn merged(&self, span: ByteSpan) -> Result<(ByteSpan, KVVec<ByteSpan>), AllocError> {
+    fn merged(
+        &self,
+        span: ByteSpan,
+        is_fresh: impl Fn(ByteSpan) -> bool,
+    ) -> Result<(ByteSpan, KVVec<ByteSpan>), AllocError> {
         let mut whole = span;
         let mut before = KVVec::new();
         let mut behind = KVVec::new();
         for other in self.done.iter().copied() {
-            if other.end <= self.settled {
+            if other.end <= self.settled && !is_fresh(other) {
                 continue;
             }
             if other.end < span.start {

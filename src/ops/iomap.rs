@@ -111,16 +111,15 @@ impl WriteOperations<NtfsRs> for Data {
         extent(inode, found.offset.get(), found)
     }
 
-    fn written(inode: &Inode<NtfsRs>, pos: u64, length: u64, ok: bool) {
+    fn written(inode: &Inode<NtfsRs>, pos: u64, length: u64, ok: bool) -> Result {
         let volume = inode.super_block().data().volume();
-        if let Some(attribute) = inode::stream(inode) {
-            let (at, length) = (ByteOffset::new(pos), ByteCount::new(length));
-            // The clusters stay out of the record until all is known to be there, at the next sync.
-            let _ = file::written(&volume, attribute, at, length, ok)
-                .map_err(|error| report_file(inode, error));
-        }
+        let (at, length) = (ByteOffset::new(pos), ByteCount::new(length));
+        let attribute = inode::stream(inode).ok_or(EIO)?;
+        let noted = file::written(&volume, attribute, at, length, ok)
+            .map_err(|error| report_file(inode, error));
         // The record is to know.
         inode.mark_dirty();
+        noted
     }
 
     fn initialized(inode: &Inode<NtfsRs>, end: u64) {

@@ -113,7 +113,11 @@ unsafe extern "C" fn finish<T: super_block::Operations>(work: *mut bindings::wor
             let error = bindings::blk_status_to_errno((*ioend).io_bio.bi_status);
             let inode = Inode::<T>::from_raw((*ioend).io_inode);
             let pos = u64::try_from((*ioend).io_offset).unwrap_or(0);
-            T::FileMapping::written(inode, pos, (*ioend).io_size as u64, error == 0);
+            let noted = T::FileMapping::written(inode, pos, (*ioend).io_size as u64, error == 0);
+            let error = match noted {
+                Err(failed) if error == 0 => failed.to_errno(),
+                _ => error,
+            };
             bindings::iomap_finish_ioends(ioend, error);
         }
     }

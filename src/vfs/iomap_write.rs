@@ -65,8 +65,9 @@ pub(crate) trait WriteOperations<T: super_block::Operations>: Operations<T> {
     /// on the way from now on. The folio there is in writeback.
     fn allocate(inode: &Inode<T>, pos: u64, length: u64) -> Result<Extent>;
 
-    /// The write of a range ended. Called in a process, with the folios in writeback; may sleep.
-    fn written(inode: &Inode<T>, pos: u64, length: u64, ok: bool);
+    /// The write of a range ended. Called in a process, with the folios in writeback; may sleep. An error
+    /// makes it one that failed, for who asks whether all was written.
+    fn written(inode: &Inode<T>, pos: u64, length: u64, ok: bool) -> Result;
 
     /// All below `end` is written, dirty, or a hole. Called with a folio, or the mapping, locked.
     fn initialized(inode: &Inode<T>, end: u64);

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A file whose value is in clusters, on a volume that is written, and what the page cache does to it.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use crate::{
+    fs::{
+        attribute::Attribute,
+        data::{
+            self,
+            ByteExtent,
+            Source, //
+        },
+        device::Device,
+        file,
+        inode::Inode,
+        inode_record::{
+            self,
+            Changed, //
+        },
+        resize,
+        volume::Volume, //
+    },
+    kunit::{
+        fixtures::record::{
+            resident,
+            Clusters, //
+        },
+        fs::disk::{
+            mount,
+            open_file,
+            plain,
+            writable,
+            Disk,
+            Ram,
+            CLUSTER,
+            CLUSTERS,
+            SAMPLE, //
+        },
+    },
+    ondisk::{
+        time::NtTime,
+        units::{
+            ByteCount,
+            ByteOffset, //
+        },
+    },
+};
+
+/// What is in all clusters that hold a file's data at first.
+pub(crate) const OLD: u8 = b'o';
+/// What is in all clusters that are free at first, and must never show.
+const STALE: u8 = b's';
+const FIRST_LCN: usize = 16;
+
+/// The file.
+pub(crate) struct Sample {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) volume: KBox<Volume<Ram>>,
+    pub(crate) inode: Inode,
+    pub(crate) data: Arc<Attribute>,
+}
+
+pub(crate) fn offset(at: u64) -> ByteOffset {
+    ByteOffset::new(at)
+}
+
+pub(crate) fn bytes(count: u64) -> ByteCount {
+    ByteCount::new(count)
+}
+
+impl Sample {
+    /// Twenty bytes in the record.
+    pub(crate) fn small() -> Result<Self> {
+        Self::new(&resident(0x80, "", 1, b"small, in the record")?)
+    }
+
+    /// Four clusters, full.
+    pub(crate) fn dense() -> Result<Self> {
+        let size = 4 * CLUSTER as u64;
+        let data = Clusters {
+            highest_vcn: 3,
+            allocated: size,
+            data: size,
+            initialized: size,
+            mapping_pairs: &[0x11, 4, FIRST_LCN as u8, 0],
+            ..Clusters::DATA
+        };
+        Self::new(&data.to_bytes()?)
+    }
+
+    /// Two clusters, and a hole of six behind them.
+    pub(crate) fn sparse() -> Result<Self> {
+        let size = 8 * CLUSTER as u64;
+        let data = Clusters {
+            flags: 0x8000,
+            highest_vcn: 7,
+            allocated: size,
+            data: size,
+            initialized: size,
+            compressed: Some(2 * CLUSTER as u64),
+            mapping_pairs: &[0x11, 2, FIRST_LCN as u8, 0x01, 6, 0],
+            ..Clusters::DATA
+        };
+        Self::new(&data.to_bytes()?)
+    }
+
+    fn new(data: &[u8]) -> Result<Self> {
+        let disk = Disk::new()?;
+        disk.make_writable()?;
+        for lcn in Iterator::chain(32..40, 50..CLUSTERS - 1) {
+            disk.write_cluster(lcn, &[STALE; CLUSTER]);
+        }
+        for lcn in FIRST_LCN..FIRST_LCN + 4 {
+            disk.write_cluster(lcn, &[OLD; CLUSTER]);
+        }
+        disk.put_file(SAMPLE, &[data])?;
+        let sample = Self::open(disk)?;
+        writable(&sample.volume)?;
+        Ok(sample)
+    }
+
+    /// The file as it is on a disk.
+    pub(crate) fn open(disk: Arc<Disk>) -> Result<Self> {
+        let volume = mount(&disk)?;
+        let inode = open_file(&volume, SAMPLE)?;
+        let data = plain(inode.data())?.ok_or(ENOENT)?.clone();
+        Ok(Self {
+            disk,
+            volume,
+            inode,
+            data,
+        })
+    }
+
+    /// The file as one would find it if the power went now.
+    pub(crate) fn after_power_cut(&self) -> Result<Self> {
+        Self::open(Disk::with_image(&self.disk.image()?)?)
+    }
+
+    pub(crate) fn free(&self) -> Result<u64> {
+        Ok(plain(self.volume.free_clusters())?.ok_or(ENOENT)?.get())
+    }
+
+    pub(crate) fn at(&self, at: u64) -> Result<ByteExtent> {
+        plain(data::map_extent(&**self.volume, &self.data, offset(at)))
+    }
+
+    /// Whether a cluster of the value is full of a byte.
+    pub(crate) fn is_full_of(&self, vcn: u64, byte: u8) -> Result<bool> {
+        let mut bytes = KVec::from_elem(!byte, CLUSTER, GFP_KERNEL)?;
+        let at = offset(vcn * CLUSTER as u64);
+        let read = data::read_at(&**self.volume, &self.data, at, &mut bytes);
+        Ok(plain(read)? == CLUSTER && bytes.iter().all(|found| *found == byte))
+    }
+
+    pub(crate) fn reserve(&self, at: u64, length: u64) -> Result<ByteExtent> {
+        let (at, length) = (offset(at), bytes(length));
+        plain(file::reserve(&self.volume, &self.data, at, length))
+    }
+
+    pub(crate) fn unreserve(&self, at: u64, length: u64) -> Result {
+        let (at, length) = (offset(at), bytes(length));
+        plain(file::unreserve(&self.volume, &self.data, at, length))
+    }
+
+    pub(crate) fn allocate(&self, at: u64) -> Result<ByteExtent> {
+        plain(file::allocate(
+            &self.volume,
+            &self.data,
+            offset(at),
+            bytes(16 * CLUSTER as u64),
+        ))
+    }
+
+    /// Writes data where an extent is.
+    pub(crate) fn transfer(&self, extent: ByteExtent, byte: u8) -> Result {
+        let Source::Device(place) = extent.source else {
+            return Err(EINVAL);
+        };
+        let length = usize::try_from(extent.length.get()).map_err(|_| EINVAL)?;
+        let buffer = KVec::from_elem(byte, length.min(CLUSTER), GFP_KERNEL)?;
+        self.volume.device().write(place, &buffer)
+    }
+
+    /// A transfer ended well.
+    pub(crate) fn written(&self, at: u64, length: u64) -> Result {
+        let (at, length) = (offset(at), bytes(length));
+        plain(file::written(&self.volume, &self.data, at, length, true))
+    }
+
+    /// A transfer failed.
+    pub(crate) fn lost(&self, at: u64, length: u64) -> Result {
+        let (at, length) = (offset(at), bytes(length));
+        plain(file::written(&self.volume, &self.data, at, length, false))
+    }
+
+    pub(crate) fn set_size(&self, size: u64) -> Result {
+        plain(resize::set_size(&self.volume, &self.data, bytes(size)))
+    }
+
+    pub(crate) fn punch(&self, at: u64, length: u64) -> Result {
+        let (at, length) = (offset(at), bytes(length));
+        plain(resize::punch_hole(&self.volume, &self.data, at, length))
+    }
+
+    /// Tells the record, without having waited for any data.
+    pub(crate) fn record(&self) -> Result {
+        plain(inode_record::write_inode(
+            &self.volume,
+            &self.inode,
+            &CHANGED,
+            false,
+        ))
+    }
+
+    /// Makes durable what the record is to know now.
+    pub(crate) fn save(&self) -> Result {
+        self.record()?;
+        plain(self.volume.sync())
+    }
+}
+
+/// Times that are in the record already.
+pub(crate) const CHANGED: Changed = Changed {
+    modification: Some(NtTime::new(5001)),
+    change: Some(NtTime::new(5002)),
+    access: Some(NtTime::new(5003)),
+    read_only: None,
+};
