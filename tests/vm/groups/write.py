@@ -60,7 +60,7 @@ def run(context: Context) -> None:
     extra = {"fsx": programs.fsx()} if any(spec["part"] == "others" for spec in wanted) else {}
     for kernel in kernels:
         plan: dict[str, object] = {
-            "specs": wanted, "unsupported": UNSUPPORTED[context.fstype],
+            "writes": True, "specs": wanted, "unsupported": UNSUPPORTED[context.fstype],
             "readers": ([] if context.fstype != "ntfs_rs" else ["ntfs", "ntfs3"] if kernel == "debug" else ["ntfs"]),
         }  # fmt: skip
         disk = images.scratch(8)

