@@ -18,9 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from context import Context
 from report import Report, Tally
 
-GROUPS = ("host", "fuzz", "checker", "kunit", "matrix", "features", "images", "stress", "devices", "corrupt", "mutations", "nfs")
-# Only when they are named.
-ASKED = ("write",)
+GROUPS = ("host", "fuzz", "checker", "kunit", "write", "matrix", "features", "images", "stress", "devices", "corrupt", "mutations", "nfs")
 # The short form judges a change, so it is the same each time; what is new to find is the campaign's.
 SHORT_SEED = 20261122
 # They use every processor themselves, and nothing else should be timed beside them.
@@ -30,7 +28,7 @@ ALONE = ("host", "fuzz")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/run.sh", description=__doc__)
     parser.add_argument("--campaign", action="store_true", help="every case and every seed; hours")
-    parser.add_argument("--only", action="append", metavar="GROUP", help=f"one of {', '.join(GROUPS + ASKED)} (may be repeated)")
+    parser.add_argument("--only", action="append", metavar="GROUP", help=f"one of {', '.join(GROUPS)} (may be repeated)")
     parser.add_argument("--seed", type=int, help=f"the seed of the mutations; without it {SHORT_SEED}, and a new one for each campaign")
     parser.add_argument("--case", type=int, metavar="N", help="one mutation alone, with --only mutations --seed S")
     parser.add_argument("--jobs", type=int, default=2, help="how many groups with guests run at the same time (2)")
@@ -39,9 +37,9 @@ def main() -> int:
     parser.add_argument("--module", type=Path, metavar="FILE", help="a module that is built already, for the kernel of the chosen groups")
     arguments = parser.parse_args()
     chosen = [name for word in arguments.only or [] for name in word.split(",")] or list(GROUPS)
-    unknown = [name for name in chosen if name not in GROUPS + ASKED]
+    unknown = [name for name in chosen if name not in GROUPS]
     if unknown:
-        parser.error(f"no such group: {', '.join(unknown)} (there are {', '.join(GROUPS + ASKED)})")
+        parser.error(f"no such group: {', '.join(unknown)} (there are {', '.join(GROUPS)})")
 
     seed = arguments.seed
     if seed is None:
@@ -64,7 +62,7 @@ def main() -> int:
     else:
         # A guest is busy on one processor most of the time.
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            for tally in pool.map(group, [name for name in GROUPS + ASKED if name in chosen and name not in ALONE]):
+            for tally in pool.map(group, [name for name in GROUPS if name in chosen and name not in ALONE]):
                 total.add(tally)
     print(f"logs in {base.logs}; {time.monotonic() - start:.0f} s in all")
     print(total.line(), flush=True)

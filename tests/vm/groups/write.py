@@ -52,8 +52,8 @@ def fits(module: Path, kernel: str) -> bool:
 def run(context: Context) -> None:
     import vm
 
-    # Only the debug kernel has ntfs3.
-    kernels = {"ntfs3": ["debug"], "ntfs": ["stock"]}.get(context.fstype, ["stock", "debug"])
+    # Only the debug kernel has ntfs3, and only it sees what goes wrong without a trace.
+    kernels = {"ntfs3": ["debug"], "ntfs": ["stock"]}.get(context.fstype, ["stock", "debug"] if context.campaign or context.built else ["debug"])
     if context.built:
         kernels = [name for name in kernels if fits(context.built, name)]
     wanted = specs(context.campaign, context.fstype)
