@@ -9,7 +9,7 @@
 //! 2. [`set_initialized`], when they are copied;
 //! 3. [`allocate`], when they are written back: where to;
 //! 4. [`written`], when the transfer ended;
-//! 5. [`super::inode::Inode::write`], whenever the record is to know.
+//! 5. [`super::inode_record::write_inode`], whenever the record is to know.
 //!
 //! A value in its record is written by [`super::convert`].
 //!
