@@ -17,7 +17,6 @@ import fcntl
 import mmap
 import os
 import random
-import struct
 import time
 
 from .. import syscalls, volume
@@ -38,16 +37,21 @@ def pattern(number: int, generation: int, length: int) -> bytes:
 
 
 class Shared:
-    """The counters of one file, in memory that all processes have."""
+    """The counters of one file, in memory that all processes have.
+
+    Each is written and read by one copy of its eight bytes: `struct.pack_into` zeroes them first, and others see that.
+    """
 
     def __init__(self, memory: mmap.mmap, number: int) -> None:
         self.memory, self.base = memory, number * SLOT
 
     def get(self, index: int) -> int:
-        return struct.unpack_from("<Q", self.memory, self.base + 8 * index)[0]
+        at = self.base + 8 * index
+        return int.from_bytes(self.memory[at : at + 8], "little")
 
     def set(self, index: int, value: int) -> None:
-        struct.pack_into("<Q", self.memory, self.base + 8 * index, value)
+        at = self.base + 8 * index
+        self.memory[at : at + 8] = value.to_bytes(8, "little")
 
 
 COMPLETE, BEGUN, SHORTENED, LENGTH = range(4)
