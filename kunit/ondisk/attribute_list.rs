@@ -124,4 +124,49 @@ mod tests {
         }
         Ok(())
     }
+
+    #[test]
+    fn what_is_put_is_what_was_there() -> Result {
+        let whole = list(&[&entry("ab", 7)?, &entry("", 0)?])?;
+        let mut made = [0; 0x48];
+        let mut at = 0;
+        for found in entries(&whole) {
+            let found = found.map_err(|_| EINVAL)?;
+            let end = found.put(&mut made, at).ok_or(EINVAL)?;
+            assert_eq!(Some(end - at), found.length());
+            at = end;
+        }
+        let good = |list: &[u8]| -> Result<KVec<u64>> {
+            let mut all = KVec::new();
+            for found in entries(list) {
+                let found = found.map_err(|_| EINVAL)?;
+                all.push(
+                    found.reference.to_raw() ^ found.lowest_vcn.get(),
+                    GFP_KERNEL,
+                )?;
+                all.push(u64::from(found.type_.get()), GFP_KERNEL)?;
+                all.push(found.name.len() as u64, GFP_KERNEL)?;
+            }
+            Ok(all)
+        };
+        assert_eq!(
+            &good(made.get(..at).unwrap_or(&[]))?[..],
+            &good(&whole)?[..]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn without_room_nothing_is_put() -> Result {
+        let whole = list(&[&entry("ab", 7)?])?;
+        for found in entries(&whole) {
+            let found = found.map_err(|_| EINVAL)?;
+            let length = found.length().ok_or(EINVAL)?;
+            assert_eq!(found.put(&mut [0; 0x40], 0x40 - length), Some(0x40));
+            let mut short = [0; 0x40];
+            assert_eq!(found.put(&mut short, 0x41 - length), None);
+            assert!(short.iter().all(|byte| *byte == 0));
+        }
+        Ok(())
+    }
 }

@@ -231,4 +231,39 @@ mod tests {
         }
         Ok(())
     }
+
+    #[test]
+    fn as_many_runs_are_encoded_as_there_is_room_for() -> Result {
+        let runs = [
+            run(0, Some(0x20), 2),
+            run(2, None, 4),
+            run(6, Some(0x10), 1),
+        ];
+        // Pairs of 3, 2 and 3 bytes, and a zero behind those that are there.
+        for (room, encoded, first_left) in [
+            (4, 4, Some(2)),
+            (5, 4, Some(2)),
+            (6, 6, Some(6)),
+            (9, 9, None),
+        ] {
+            let mut out = [0xff; 9];
+            let out = out.get_mut(..room).unwrap_or(&mut []);
+            let mut left = runs.into_iter().peekable();
+            assert_eq!(encode_first(&mut left, out), Some(encoded));
+            assert_eq!(out.get(encoded - 1), Some(&0));
+            assert_eq!(left.peek().map(|run| run.vcn.get()), first_left);
+            // What is left begins anew: its first place is no distance.
+            let mut rest = [0; 16];
+            if first_left.is_some() {
+                let size = encode_first(&mut left, &mut rest).ok_or(EINVAL)?;
+                let pairs = rest.get(..size).unwrap_or(&[]);
+                let start = first_left.unwrap_or(0);
+                let found = decode(pairs, Vcn::new(start), Some(Vcn::new(6)), VOLUME);
+                assert_eq!(found.last(), Some(Ok(run(6, Some(0x10), 1))));
+            }
+        }
+        let mut left = runs.into_iter().peekable();
+        assert_eq!(encode_first(&mut left, &mut [0; 3]), None);
+        Ok(())
+    }
 }

@@ -16,6 +16,7 @@ mod log;
 mod mapping_pairs;
 mod name;
 mod record;
+mod record_builder;
 mod reparse;
 mod standard_information;
 mod time;

@@ -95,7 +95,7 @@ impl fmt::Display for AttributeType {
 }
 
 /// How the value of an attribute is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttributeFlags(u16);
 
 impl AttributeFlags {

@@ -50,6 +50,49 @@ pub struct ListEntry<'a> {
     pub id: AttributeId,
 }
 
+impl ListEntry<'_> {
+    /// Bytes of the entry in a list that is made here; the entries are aligned, as those of Windows.
+    pub fn length(&self) -> Option<usize> {
+        let name = self.name.len().checked_mul(2)?;
+        bytes::align_8(MIN_ENTRY_LENGTH.checked_add(name)?)
+    }
+
+    /// Puts the entry to byte `at` of a list that is made here, where there are zeros; says where it ends.
+    ///
+    /// `None` if there is no room for it.
+    pub fn put(&self, list: &mut [u8], at: usize) -> Option<usize> {
+        let length = self.length()?;
+        let end = at.checked_add(length)?;
+        let entry = list.get_mut(at..end)?;
+        let units = u8::try_from(self.name.len()).ok()?;
+        bytes::put_at(entry, field::TYPE, &self.type_.get().to_le_bytes())?;
+        bytes::put_at(
+            entry,
+            field::LENGTH,
+            &u16::try_from(length).ok()?.to_le_bytes(),
+        )?;
+        bytes::put_at(entry, field::NAME_LENGTH, &[units])?;
+        bytes::put_at(
+            entry,
+            field::NAME_OFFSET,
+            &u8::try_from(MIN_ENTRY_LENGTH).ok()?.to_le_bytes(),
+        )?;
+        bytes::put_at(
+            entry,
+            field::LOWEST_VCN,
+            &self.lowest_vcn.get().to_le_bytes(),
+        )?;
+        bytes::put_at(
+            entry,
+            field::REFERENCE,
+            &self.reference.to_raw().to_le_bytes(),
+        )?;
+        bytes::put_at(entry, field::ID, &self.id.get().to_le_bytes())?;
+        bytes::put_at(entry, MIN_ENTRY_LENGTH, self.name.as_bytes())?;
+        Some(end)
+    }
+}
+
 /// The entries of an attribute list; `list` is its whole value.
 ///
 /// An entry that is broken inside gives an error, and the next one follows. After an entry of

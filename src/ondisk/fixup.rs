@@ -39,6 +39,11 @@ impl Magic {
     /// The same, written by chkdsk.
     pub const CHKD: Self = Self(*b"CHKD");
 
+    /// The bytes.
+    pub(super) const fn bytes(self) -> [u8; 4] {
+        self.0
+    }
+
     /// Where all known writers put the array in the newest form of the structure.
     fn usual_array_offset(self) -> usize {
         match self {

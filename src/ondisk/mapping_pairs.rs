@@ -6,6 +6,8 @@
 //! the run in clusters, and the distance of its first cluster from that of the run before. A run
 //! without the second number is a hole. A zero byte ends the list.
 
+use core::iter::Peekable;
+
 use super::{
     bytes,
     error::{
@@ -218,24 +220,77 @@ pub fn encode(runs: impl IntoIterator<Item = Run>, out: &mut [u8]) -> Option<usi
     let mut at: usize = 0;
     let mut before: i64 = 0;
     for run in runs {
-        let length = i64::try_from(run.length.get()).ok()?;
-        let mut pair = [0; MAX_PAIR];
-        let length_size = put_signed(&mut pair, 1, length)?;
-        let mut end = length_size.checked_add(1)?;
-        let mut lcn_size = 0;
-        if let Some(lcn) = run.lcn {
-            let lcn = i64::try_from(lcn.get()).ok()?;
-            lcn_size = put_signed(&mut pair, end, lcn.checked_sub(before)?)?;
-            end = end.checked_add(lcn_size)?;
-            before = lcn;
-        }
-        let sizes = (lcn_size << 4) | length_size;
-        *pair.first_mut()? = u8::try_from(sizes).ok()?;
-        bytes::put_at(out, at, pair.get(..end)?)?;
-        at = at.checked_add(end)?;
+        let pair = Pair::new(run, before)?;
+        bytes::put_at(out, at, pair.bytes())?;
+        at = at.checked_add(pair.bytes().len())?;
+        before = pair.lcn;
     }
     bytes::put_at(out, at, &[0])?;
     at.checked_add(1)
+}
+
+/// Encodes the first of `runs`, as many as `out` has room for, with the zero byte at the end, and says
+/// how many bytes that took; the others are left.
+///
+/// `None` where `out` has no room for a single one, or a number does not fit 63 bits.
+pub fn encode_first<I: Iterator<Item = Run>>(
+    runs: &mut Peekable<I>,
+    out: &mut [u8],
+) -> Option<usize> {
+    let mut at: usize = 0;
+    let mut before: i64 = 0;
+    while let Some(run) = runs.peek() {
+        let pair = Pair::new(*run, before)?;
+        let end = at.checked_add(pair.bytes().len())?;
+        if end >= out.len() {
+            break;
+        }
+        bytes::put_at(out, at, pair.bytes())?;
+        at = end;
+        before = pair.lcn;
+        runs.next();
+    }
+    if at == 0 {
+        return None;
+    }
+    bytes::put_at(out, at, &[0])?;
+    at.checked_add(1)
+}
+
+/// One encoded run.
+struct Pair {
+    bytes: [u8; MAX_PAIR],
+    length: usize,
+    /// Where the run begins, or for a hole the run before it: what the next one counts from.
+    lcn: i64,
+}
+
+impl Pair {
+    /// `before` is where the run before began on the volume.
+    fn new(run: Run, before: i64) -> Option<Self> {
+        let length = i64::try_from(run.length.get()).ok()?;
+        let mut bytes = [0; MAX_PAIR];
+        let length_size = put_signed(&mut bytes, 1, length)?;
+        let mut end = length_size.checked_add(1)?;
+        let mut lcn_size = 0;
+        let mut lcn = before;
+        if let Some(place) = run.lcn {
+            lcn = i64::try_from(place.get()).ok()?;
+            lcn_size = put_signed(&mut bytes, end, lcn.checked_sub(before)?)?;
+            end = end.checked_add(lcn_size)?;
+        }
+        let sizes = (lcn_size << 4) | length_size;
+        *bytes.first_mut()? = u8::try_from(sizes).ok()?;
+        Some(Self {
+            bytes,
+            length: end,
+            lcn,
+        })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
 }
 
 /// Writes `value` with as few bytes as keep its sign, and says how many.

@@ -32,6 +32,7 @@ pub mod log;
 pub mod mapping_pairs;
 pub mod name;
 pub mod record;
+pub mod record_builder;
 pub mod reparse;
 pub mod standard_information;
 pub mod time;

@@ -29,6 +29,7 @@ use super::{
 /// Offsets of the fields, in bytes from the start of the record.
 pub(super) mod field {
     pub(in crate::ondisk) const USA_OFFSET: usize = 0x04;
+    pub(in crate::ondisk) const USA_COUNT: usize = 0x06;
     pub(in crate::ondisk) const LSN: usize = 0x08;
     pub(in crate::ondisk) const SEQUENCE: usize = 0x10;
     pub(in crate::ondisk) const LINK_COUNT: usize = 0x12;
@@ -42,9 +43,9 @@ pub(super) mod field {
 }
 
 /// Bytes of the header before NTFS 3.1; the update sequence array follows.
-const HEADER_LENGTH: usize = 0x2a;
+pub(super) const HEADER_LENGTH: usize = 0x2a;
 /// Bytes of the header since NTFS 3.1 (Windows XP), with the record's own number.
-const HEADER_LENGTH_3_1: usize = 0x30;
+pub(super) const HEADER_LENGTH_3_1: usize = 0x30;
 
 /// What a record is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
