@@ -105,6 +105,14 @@ pub(super) struct Bytes {
     pub(super) to: usize,
 }
 
+/// Bits of a block that count, of so many clusters.
+fn bits_of(clusters: ClusterCount, block: usize) -> usize {
+    let left = Lcn::new(clusters.get()).distance_from(first_of(block));
+    usize::try_from(left.unwrap_or_default().get())
+        .unwrap_or(usize::MAX)
+        .min(BLOCK_BITS)
+}
+
 /// What is known of a block.
 pub(super) struct Slot {
     /// Its bytes, up to a multiple of 8; none unless it is in memory.
@@ -173,6 +181,50 @@ impl Blocks {
         })
     }
 
+    /// There are `clusters` now, at least as many as before; those that are new are free. The free ones have
+    /// been counted. On an error nothing is changed.
+    pub(super) fn grow(&mut self, clusters: ClusterCount) -> Result {
+        let Some(added) = clusters.checked_sub(self.clusters) else {
+            return Ok(());
+        };
+        let old = self.slots.len();
+        let last = old.saturating_sub(1);
+        let bits = bits_of(clusters, last);
+        let length = bytes_for(bits);
+        let is_loaded = self
+            .slots
+            .get(last)
+            .is_some_and(|slot| !slot.bytes.is_empty());
+        let bytes = match is_loaded {
+            true => KVVec::<u8>::zeroed(align_8(length).unwrap_or(length), GFP_KERNEL)?,
+            false => KVVec::new(),
+        };
+        let before = self.bits_of(last);
+        let mut slots = Self::new(clusters)?.slots;
+        for (new, old) in slots.iter_mut().zip(self.slots.iter_mut()) {
+            core::mem::swap(new, old);
+        }
+        if let Some(slot) = slots.get_mut(last) {
+            let old = core::mem::replace(&mut slot.bytes, bytes);
+            for (to, from) in slot.bytes.iter_mut().zip(old.iter()) {
+                *to = *from;
+            }
+            slot.free = slot.free.saturating_add(bits.saturating_sub(before));
+        }
+        let mut block = old;
+        // Each turn goes on to the next block that is new.
+        while let Some(free) = slots.get_mut(block) {
+            free.free = bits_of(clusters, block);
+            block = block.saturating_add(1);
+        }
+        self.slots = slots;
+        self.clusters = clusters;
+        if let Some(free) = &mut self.free {
+            *free = ClusterCount::new(free.get().saturating_add(added.get()));
+        }
+        Ok(())
+    }
+
     /// The cluster behind the last that the bitmap tells of.
     pub(super) fn end(&self) -> Lcn {
         Lcn::new(self.clusters.get())
@@ -195,10 +247,7 @@ impl Blocks {
 
     /// Bits of a block that count.
     pub(super) fn bits_of(&self, block: usize) -> usize {
-        let left = self.end().distance_from(first_of(block));
-        usize::try_from(left.unwrap_or_default().get())
-            .unwrap_or(usize::MAX)
-            .min(BLOCK_BITS)
+        bits_of(self.clusters, block)
     }
 
     /// Free clusters; counts them when it is called for the first time, which reads all.

@@ -2,6 +2,8 @@
 
 //! Where `$Bitmap` is on the device.
 
+use kernel::sync::Arc;
+
 use crate::{
     fs::{
         attribute::Mapping,
@@ -23,13 +25,13 @@ use crate::{
 /// `$Bitmap` on the device.
 pub(super) struct Home<'a, D: Device> {
     pub(super) store: &'a Store<D>,
-    pub(super) mapping: &'a Mapping,
+    pub(super) mapping: Arc<Mapping>,
     pub(super) place: Place,
 }
 
 impl<D: Device> Home<'_, D> {
     pub(super) fn read(&self, at: ByteOffset, buf: &mut [u8]) -> Result {
-        let length = data::read_mapping(self.store, self.mapping, self.place, at, buf)?;
+        let length = data::read_mapping(self.store, &self.mapping, self.place, at, buf)?;
         if length == buf.len() {
             return Ok(());
         }
@@ -38,7 +40,7 @@ impl<D: Device> Home<'_, D> {
     }
 
     pub(super) fn write(&self, at: ByteOffset, buf: &[u8]) -> Result {
-        data::write_mapping(self.store, self.mapping, self.place, at, buf)
+        data::write_mapping(self.store, &self.mapping, self.place, at, buf)
     }
 
     /// A broken rule of the bitmap.

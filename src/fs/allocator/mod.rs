@@ -12,6 +12,9 @@
 //! * `trim`: free clusters that are discarded.
 //! * `write`: bringing the changes of the bitmap to the device.
 //!
+//! The bits of `$MFT`'s `$BITMAP` are handed out by the same machinery, with the numbers of records in the
+//! place of those of clusters: see [`super::records`].
+//!
 //! Lock order: see [`super`]. There is one mutex over the state, below all records; blocks are
 //! allocated and read under it, and nothing is locked. Callers are in a scope where allocations do not
 //! come back to the file system.
@@ -47,6 +50,7 @@ use kernel::{
 use self::{
     blocks::{
         Blocks,
+        BLOCK_BYTES,
         TRANSFER_BYTES, //
     },
     free::Pending,
@@ -101,6 +105,8 @@ struct State {
     /// Free clusters that nobody may get now.
     held: Option<Run>,
     zone: Zone,
+    /// Nothing before it is handed out.
+    first: Lcn,
     /// Where data goes that has no goal.
     next: Lcn,
     /// Clusters that are being freed, by the first of each run; no two runs overlap.
@@ -113,8 +119,10 @@ struct State {
 /// Allocates the clusters of a volume.
 #[pin_data]
 pub struct Allocator {
-    /// Where `$Bitmap` is; no hole is in it, as far as it tells of clusters.
-    mapping: Arc<Mapping>,
+    /// Where `$Bitmap` is; no hole is in it, as far as it tells of clusters. Another one when the bitmap
+    /// has grown; its lock is a leaf.
+    #[pin]
+    mapping: Mutex<Arc<Mapping>>,
     place: Place,
     /// Held by the one who writes changes to the device; the buffer for that.
     #[pin]
@@ -136,8 +144,20 @@ impl Allocator {
         bitmap: &Attribute,
         zone: Zone,
     ) -> Result<Pin<KBox<Self>>> {
+        let clusters = store.geometry().clusters();
+        Self::open_over(store, bitmap, clusters, zone, Lcn::ZERO)
+    }
+
+    /// [`Allocator::open`] for any bitmap with `bits` bits, of which none before `first` is handed out.
+    pub(super) fn open_over<D: Device>(
+        store: &Store<D>,
+        bitmap: &Attribute,
+        bits: ClusterCount,
+        zone: Zone,
+        first: Lcn,
+    ) -> Result<Pin<KBox<Self>>> {
         if bitmap.residency().hint() == Form::Resident {
-            return Err(Error::Unsupported("$Bitmap within its record"));
+            return Err(Error::Unsupported("a bitmap within its record"));
         }
         if let Some(what) = bitmap.unsupported(Form::NonResident) {
             return Err(Error::Unsupported(what));
@@ -147,23 +167,25 @@ impl Allocator {
         let bytes = mapping.sizes.data.min(mapping.sizes.initialized);
         check_whole(store, &mapping, place, bytes)?;
         let told = ClusterCount::new(bytes.get().saturating_mul(8));
-        let clusters = store.geometry().clusters().min(told);
+        let clusters = bits.min(told);
 
         let room = usize::try_from(bytes.get()).unwrap_or(usize::MAX);
-        let buffer = KVVec::zeroed(room.min(TRANSFER_BYTES), GFP_KERNEL)?;
+        // A bitmap that grows needs a block at least.
+        let buffer = KVVec::zeroed(room.clamp(BLOCK_BYTES, TRANSFER_BYTES), GFP_KERNEL)?;
         let state = State {
             blocks: Blocks::new(clusters)?,
             reserved: ClusterCount::ZERO,
             held: None,
             zone,
-            next: zone.run().end(),
+            first,
+            next: zone.run().end().max(first),
             pending: RBTree::new(),
             queued: ClusterCount::ZERO,
             epoch: Epoch::FIRST,
         };
         KBox::pin_init(
             pin_init!(Self {
-                mapping,
+                mapping <- new_mutex!(mapping, "ntfs_rs::bitmap_mapping"),
                 place,
                 writer <- new_mutex!(buffer, "ntfs_rs::bitmap_writer"),
                 trimmer <- new_mutex!((), "ntfs_rs::trimmer"),
@@ -177,9 +199,29 @@ impl Allocator {
     fn home<'a, D: Device>(&'a self, store: &'a Store<D>) -> Home<'a, D> {
         Home {
             store,
-            mapping: &self.mapping,
+            mapping: self.mapping.lock().clone(),
             place: self.place,
         }
+    }
+
+    /// The bitmap has `bits` bits now, and is at `mapping`; those that are new are free, and zero there.
+    ///
+    /// On an error nothing is changed.
+    pub(super) fn grow<D: Device>(
+        &self,
+        store: &Store<D>,
+        mapping: Arc<Mapping>,
+        bits: ClusterCount,
+    ) -> Result {
+        let home = self.home(store);
+        let mut state = self.state.lock();
+        state.blocks.count(&home)?;
+        state.blocks.grow(bits)?;
+        let old = core::mem::replace(&mut *self.mapping.lock(), mapping);
+        drop(state);
+        // Freed here, after the locks were given back.
+        drop(old);
+        Ok(())
     }
 
     /// Clusters that are free and not reserved: what `statfs` shows.

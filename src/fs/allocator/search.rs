@@ -49,12 +49,12 @@ impl State {
             Purpose::Data => self.next,
             Purpose::Mft => zone.lcn,
         });
-        let goal = match goal < self.blocks.end() {
+        let goal = match goal >= self.first && goal < self.blocks.end() {
             true => goal,
-            false => Lcn::ZERO,
+            false => self.first,
         };
         let behind = Run::between(goal, self.blocks.end());
-        let before = Run::between(Lcn::ZERO, goal);
+        let before = Run::between(self.first, goal);
         if purpose == Purpose::Mft {
             return self.longest(home, &[behind, before], wanted);
         }
