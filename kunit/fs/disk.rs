@@ -58,6 +58,7 @@ pub(crate) const MFT_LCN: usize = 4;
 pub(crate) const MIRROR_LCN: usize = 2;
 pub(crate) const RECORDS: usize = 32;
 const LOG_LCN: usize = 3;
+const RECORD_BITMAP_LCN: usize = 12;
 /// The first record that the tests put files in. (KUnit has a `FILE` in its assertions.)
 pub(crate) const SAMPLE: u64 = 24;
 
@@ -76,6 +77,8 @@ pub(crate) struct Disk {
     pub(crate) broken: Atomic<bool>,
     /// Which read, write or flush from now on fails, once; 0 for none.
     failing: Atomic<u64>,
+    /// Writes that the power lasts for.
+    power: Atomic<u64>,
     /// Whether what reaches the device is noted.
     noting: Atomic<bool>,
     /// What reached the device since it was asked for last.
@@ -127,6 +130,11 @@ impl Device for Ram {
         if self.0.fails() {
             return Err(EIO);
         }
+        let left = self.0.power.load(Relaxed);
+        if left == 0 {
+            return Ok(());
+        }
+        self.0.power.store(left - 1, Relaxed);
         let start = usize::try_from(at.get()).map_err(|_| EIO)?;
         self.0.note(Action::Write(start))?;
         let mut bytes = self.0.bytes.lock();
@@ -165,6 +173,7 @@ impl Disk {
                 writes: Atomic::new(0),
                 broken: Atomic::new(false),
                 failing: Atomic::new(0),
+                power: Atomic::new(u64::MAX),
                 noting: Atomic::new(false),
                 actions <- new_mutex!(KVVec::new()),
                 stop_at: Atomic::new(u64::MAX),
@@ -220,7 +229,7 @@ impl Disk {
     }
 
     /// Puts what a volume needs to be written: a `$Bitmap`, in which LCN 32 to 39 and 50 to 62 are free,
-    /// and an empty `$LogFile`.
+    /// an empty `$LogFile`, and a `$BITMAP` of `$MFT`, in which records 25 to 31 can be had.
     pub(crate) fn make_writable(&self) -> Result {
         self.put_bitmap(8)?;
         self.write(
@@ -236,10 +245,34 @@ impl Disk {
             ..Clusters::DATA
         };
         self.put_file(2, &[&log.to_bytes()?])?;
+        let bitmap = Clusters {
+            type_: 0xb0,
+            id: 3,
+            highest_vcn: 0,
+            allocated: CLUSTER as u64,
+            data: 8,
+            initialized: 8,
+            mapping_pairs: &[0x11, 0x01, RECORD_BITMAP_LCN as u8, 0x00],
+            ..Clusters::DATA
+        };
+        let information = standard_information()?;
+        let data = Self::mft_data(8, 7)?;
+        let mft = file_record(0, 1, &[&information, &data, &bitmap.to_bytes()?]);
+        self.put_record(0, &mft)?;
+        self.put_mirror(0, &mft)?;
+        self.write(
+            Self::record_bit_at(0),
+            &[0xff, 0xff, 0x00, 0x01, 0, 0, 0, 0],
+        );
         for sector in 0..CLUSTER / 512 {
             self.write(LOG_LCN * CLUSTER + sector * 512, &[0xff; 512]);
         }
         Ok(())
+    }
+
+    /// Where the byte is in which `$MFT`'s `$BITMAP` has the bit of a record.
+    pub(crate) fn record_bit_at(number: u64) -> usize {
+        RECORD_BITMAP_LCN * CLUSTER + number as usize / 8
     }
 
     /// Where a byte of that `$Bitmap` is.
@@ -260,6 +293,16 @@ impl Disk {
     /// Lets the `nth` read, write or flush from now on fail (1: the next); 0 takes that back.
     pub(crate) fn fail_nth(&self, nth: u64) {
         self.failing.store(nth, Relaxed);
+    }
+
+    /// After so many writes from now on none reaches the device, and nobody is told.
+    pub(crate) fn cut_power_after(&self, writes: u64) {
+        self.power.store(writes, Relaxed);
+    }
+
+    /// Whether the power is gone.
+    pub(crate) fn is_without_power(&self) -> bool {
+        self.power.load(Relaxed) == 0
     }
 
     /// Whether the one that was to fail is still to come.

@@ -20,6 +20,7 @@ mod error;
 mod file;
 mod flip;
 mod inode;
+mod parts;
 mod readdir;
 mod record;
 mod residency;

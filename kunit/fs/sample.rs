@@ -28,9 +28,11 @@ use crate::{
     kunit::{
         fixtures::record::{
             resident,
-            Clusters, //
+            Clusters,
+            RECORD_SIZE, //
         },
         fs::disk::{
+            file,
             mount,
             open_file,
             plain,
@@ -109,7 +111,37 @@ impl Sample {
         Self::new(&data.to_bytes()?)
     }
 
+    /// [`Sample::sparse`], in a record that is full but for `left` bytes.
+    pub(crate) fn crowded(left: usize) -> Result<Self> {
+        let size = 8 * CLUSTER as u64;
+        let data = Clusters {
+            flags: 0x8000,
+            highest_vcn: 7,
+            allocated: size,
+            data: size,
+            initialized: size,
+            compressed: Some(2 * CLUSTER as u64),
+            mapping_pairs: &[0x11, 2, FIRST_LCN as u8, 0x01, 6, 0],
+            ..Clusters::DATA
+        };
+        let data = data.to_bytes()?;
+        let used = |other: &[u8]| -> Result<usize> {
+            let record = file(SAMPLE, &[&data, other])?;
+            let used = record
+                .get(0x18..0x1c)
+                .and_then(|bytes| bytes.try_into().ok());
+            Ok(u32::from_le_bytes(used.ok_or(EINVAL)?) as usize)
+        };
+        let empty = used(&resident(0x100, "", 6, &[])?)?;
+        let other = KVec::from_elem(b'x', RECORD_SIZE - left - empty, GFP_KERNEL)?;
+        Self::with_more(&data, &[&resident(0x100, "", 6, &other)?])
+    }
+
     fn new(data: &[u8]) -> Result<Self> {
+        Self::with_more(data, &[])
+    }
+
+    fn with_more(data: &[u8], more: &[&[u8]]) -> Result<Self> {
         let disk = Disk::new()?;
         disk.make_writable()?;
         for lcn in Iterator::chain(32..40, 50..CLUSTERS - 1) {
@@ -118,7 +150,10 @@ impl Sample {
         for lcn in FIRST_LCN..FIRST_LCN + 4 {
             disk.write_cluster(lcn, &[OLD; CLUSTER]);
         }
-        disk.put_file(SAMPLE, &[data])?;
+        let mut attributes = KVec::new();
+        attributes.push(data, GFP_KERNEL)?;
+        attributes.extend_from_slice(more, GFP_KERNEL)?;
+        disk.put_file(SAMPLE, &attributes)?;
         let sample = Self::open(disk)?;
         writable(&sample.volume)?;
         Ok(sample)

@@ -7,7 +7,8 @@
 //! through all records that describe a part of it, into a [`Mapping`] that never changes.
 //!
 //! Where a value is changes only under the lock of [`Attribute::unrecorded`]: a new mapping is made from
-//! the present one and takes its place, and whoever reads has one or the other.
+//! the present one and takes its place, and whoever reads has one or the other. So do the records that hold
+//! the parts; who looks for a part that has left its record looks again.
 //!
 //! Lock order: see [`super`]. The mapping is loaded without a lock; when two threads do so at the
 //! same time, both get the one that was first.
@@ -62,12 +63,15 @@ use crate::ondisk::{
         NonResident,
         Sizes, //
     },
+    attribute_builder::Head,
     boot::Geometry,
     bytes::u64_from_usize,
     mapping_pairs,
     record::FileRecord,
     units::{
+        AttributeId,
         ByteCount,
+        ClusterCount,
         MftReference,
         Vcn, //
     },
@@ -137,6 +141,9 @@ fn no_first_part(place: Place, found: Vcn) -> Error {
     Error::rule(place, "no part begins at VCN 0", found.get(), 0)
 }
 
+/// Where the parts of an attribute are; the one that begins at VCN 0 is the first.
+pub(super) type Pieces = KVec<Piece>;
+
 /// An attribute of a file, opened.
 #[pin_data]
 pub struct Attribute {
@@ -144,8 +151,9 @@ pub struct Attribute {
     type_: AttributeType,
     name: KVec<u16>,
     flags: AttributeFlags,
-    /// The parts; the one that begins at VCN 0 is the first.
-    pieces: KVec<Piece>,
+    /// The parts, in the order of their VCNs.
+    #[pin]
+    pieces: Mutex<Arc<Pieces>>,
     residency: Residency,
     /// Why the value cannot be read although its clusters could, if so.
     refusal: Option<&'static str>,
@@ -213,11 +221,7 @@ impl Attribute {
             let sizes = sizes.ok_or_else(|| no_first_part(place, first.lowest_vcn))?;
             Ok((attribute.flags, Residency::new(non_resident), sizes))
         })?;
-        if let Some((head, rest)) = pieces.split_first_mut() {
-            if let Some(piece) = rest.iter_mut().find(|piece| **piece == first) {
-                core::mem::swap(head, piece);
-            }
-        }
+        let pieces = Arc::new(in_order(&pieces)?, GFP_KERNEL)?;
         let initialized = sizes.initialized.get();
         let attribute = Arc::pin_init(
             pin_init!(Self {
@@ -225,7 +229,7 @@ impl Attribute {
                 type_,
                 name: units,
                 flags,
-                pieces,
+                pieces <- new_mutex!(pieces, "ntfs_rs::pieces"),
                 residency,
                 refusal,
                 sizes <- new_spinlock!(sizes, "ntfs_rs::sizes"),
@@ -302,6 +306,12 @@ impl Attribute {
         self.unrecorded.lock()
     }
 
+    /// [`Attribute::unrecorded`] for a value of `$MFT`, by the one who makes it longer: `None` if another one
+    /// has it locked.
+    pub(super) fn unrecorded_of_mft(&self) -> Option<MutexGuard<'_, Unrecorded>> {
+        self.unrecorded.try_lock()
+    }
+
     /// Replaces the mapping. The caller has locked [`Attribute::unrecorded`].
     pub(super) fn install(&self, mapping: Arc<Mapping>) {
         let old = self.mapping.lock().replace(mapping);
@@ -315,14 +325,21 @@ impl Attribute {
         self.sequence.fetch_add(1, Release);
     }
 
-    /// Whether the attribute has one part only.
-    pub(super) fn is_whole(&self) -> bool {
-        self.pieces.len() == 1
+    /// Where the parts are now.
+    pub(super) fn pieces(&self) -> Arc<Pieces> {
+        self.pieces.lock().clone()
+    }
+
+    /// The parts are somewhere else now. The caller has locked [`Attribute::unrecorded`], and the base record.
+    pub(super) fn set_pieces(&self, pieces: Arc<Pieces>) {
+        let old = core::mem::replace(&mut *self.pieces.lock(), pieces);
+        // Freed here, after the lock was given back.
+        drop(old);
     }
 
     /// The record that holds the value, or the first part of the runs.
     pub(super) fn first_piece(&self) -> Option<Piece> {
-        self.pieces.first().copied()
+        self.pieces.lock().first().copied()
     }
 
     pub(super) fn wanted(&self) -> Wanted<'_> {
@@ -355,13 +372,11 @@ impl Attribute {
     pub(super) fn load_mapping<D: Device>(&self, store: &Store<D>) -> Result<Mapping> {
         let mut mapping: Option<Mapping> = None;
         let mut expected = Vcn::ZERO;
-        let mut at = 0;
-        // Each turn uses up a piece, so there are not more turns than pieces.
-        for _ in 0..self.pieces.len() {
-            let Some((index, piece)) = self.next_piece(at, expected) else {
-                break;
-            };
-            at = index.saturating_add(1);
+        for piece in self.pieces().iter().copied() {
+            // A list can have a part twice, or parts that overlap.
+            if piece.lowest_vcn < expected {
+                continue;
+            }
             if let Some(mapping) = &mut mapping {
                 mapping.runlist.push_missing_until(piece.lowest_vcn)?;
             }
@@ -381,24 +396,6 @@ impl Attribute {
         let mut mapping = mapping.ok_or_else(|| no_first_part(self.place(), expected))?;
         mapping.finish(store.geometry())?;
         Ok(mapping)
-    }
-
-    /// The piece that begins at `expected`, or else the next one behind; `at` is where it should be.
-    fn next_piece(&self, at: usize, expected: Vcn) -> Option<(usize, Piece)> {
-        let likely = self.pieces.get(at).copied();
-        if let Some(piece) = likely.filter(|piece| piece.lowest_vcn == expected) {
-            return Some((at, piece));
-        }
-        let mut index: usize = 0;
-        let mut best: Option<(usize, Piece)> = None;
-        for piece in self.pieces.iter().copied() {
-            let nearer = best.is_none_or(|(_, best)| piece.lowest_vcn < best.lowest_vcn);
-            if piece.lowest_vcn >= expected && nearer {
-                best = Some((index, piece));
-            }
-            index = index.saturating_add(1);
-        }
-        best
     }
 
     fn add_piece<D: Device>(
@@ -427,6 +424,26 @@ impl Attribute {
     }
 }
 
+/// The pieces in the order of their VCNs; of those that begin at the same one, the first that was found.
+fn in_order(found: &[Piece]) -> Result<Pieces> {
+    let vcns = found.iter().map(|piece| piece.lowest_vcn);
+    if vcns.clone().zip(vcns.skip(1)).all(|(one, next)| one < next) {
+        return Ok(array::copied(found)?);
+    }
+    let mut ordered = KVec::new();
+    let mut next = Some(Vcn::ZERO);
+    // Each turn goes on to a higher VCN, so there are not more turns than pieces.
+    while let Some(from) = next {
+        let rest = found.iter().filter(|piece| piece.lowest_vcn >= from);
+        let Some(piece) = rest.min_by_key(|piece| piece.lowest_vcn) else {
+            break;
+        };
+        array::push(&mut ordered, *piece)?;
+        next = piece.lowest_vcn.checked_add(ClusterCount::new(1));
+    }
+    Ok(ordered)
+}
+
 /// The sizes of a value that is in its record.
 fn sizes_of_resident(length: usize) -> Sizes {
     let length = ByteCount::new(u64_from_usize(length));
@@ -446,7 +463,17 @@ pub(super) struct Wanted<'a> {
     pub(super) name: &'a [u16],
 }
 
-impl Wanted<'_> {
+impl<'w> Wanted<'w> {
+    /// How an attribute record of it begins.
+    pub(super) fn head(&self, id: AttributeId, flags: AttributeFlags) -> Head<'w> {
+        Head {
+            type_: self.type_,
+            name: self.name,
+            id,
+            flags,
+        }
+    }
+
     /// Maps the record that holds a piece, finds the piece, and lets `look` have it.
     pub(super) fn with_piece<D, R, F>(&self, store: &Store<D>, piece: Piece, look: F) -> Result<R>
     where
@@ -482,7 +509,7 @@ impl Wanted<'_> {
         look(&attribute)
     }
 
-    fn role(&self, piece: Piece) -> Role {
+    pub(super) fn role(&self, piece: Piece) -> Role {
         if piece.record.number == self.owner.number {
             Role::Base
         } else {

@@ -122,7 +122,7 @@ impl Buffer {
             }
         }
         match &*guard {
-            // INVARIANT of `Mapped`: only built here, for `Ready`.
+            // INVARIANT of `Mapped`: it is `Ready`.
             State::Ready(_) => Ok(Mapped {
                 buffer: self,
                 guard,
@@ -131,6 +131,23 @@ impl Buffer {
             // The arm above left no other state.
             State::Unread => Err(Error::NotFound),
         }
+    }
+
+    /// Locks the buffer of a structure that is to be made anew; `make` gives what it is made from, if nothing
+    /// usable is here.
+    pub(super) fn map_anew<F>(&self, _permit: &Permit, make: F) -> Result<Mapped<'_>>
+    where
+        F: FnOnce() -> Result<KVec<u8>>,
+    {
+        let mut guard = self.state.lock();
+        if !matches!(*guard, State::Ready(_)) {
+            *guard = State::Ready(make()?);
+        }
+        // INVARIANT of `Mapped`: made so above.
+        Ok(Mapped {
+            buffer: self,
+            guard,
+        })
     }
 
     /// Puts bytes that were read ahead into the buffer, unless it is filled or in use.
@@ -167,6 +184,11 @@ impl Mapped<'_> {
     /// The bytes, to be changed by a transaction, which alone has the permit.
     pub(super) fn bytes_mut(&mut self, _permit: &Permit) -> &mut [u8] {
         Self::ready(&mut self.guard)
+    }
+
+    /// Whether the bytes are still to be written.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.buffer.is_dirty()
     }
 
     fn ready<'g>(guard: &'g mut MutexGuard<'_, State>) -> &'g mut [u8] {

@@ -172,6 +172,16 @@ impl<K: Ord + Copy + Unpin, V: Cached> Cache<K, V> {
         }
     }
 
+    /// Throws an object out, if nobody uses it.
+    pub fn forget(&self, key: K) {
+        let mut state = self.state.lock();
+        let is_idle =
+            |entry: &Arc<Entry<V>>| entry.users.load(Acquire) == 0 && !entry.value.must_stay();
+        if state.objects.get(&key).is_some_and(is_idle) && state.objects.remove(&key).is_some() {
+            self.count.fetch_sub(1, Relaxed);
+        }
+    }
+
     /// Throws out up to `wanted` objects that nobody uses; says how many.
     ///
     /// For the shrinker: takes the mutex of the tree and nothing else.

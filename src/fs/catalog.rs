@@ -45,7 +45,7 @@ use crate::ondisk::{
 };
 
 /// The largest `$ATTRIBUTE_LIST` that Windows makes.
-const MAX_LIST: usize = 256 * 1024;
+pub(super) const MAX_LIST: usize = 256 * 1024;
 
 /// Where one attribute record, a whole attribute or a part of one, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

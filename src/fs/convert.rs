@@ -57,7 +57,6 @@ use crate::ondisk::{
         Form as RecordForm,
         Sizes, //
     },
-    attribute_builder::Head,
     bytes::u64_from_usize,
     log::change::Change,
     units::{
@@ -128,13 +127,7 @@ pub fn resize_resident<D: Device>(
         for (to, from) in bytes.iter_mut().zip(value) {
             *to = *from;
         }
-        let wanted = data.wanted();
-        let head = Head {
-            type_: wanted.type_,
-            name: wanted.name,
-            id: found.id,
-            flags: found.flags,
-        };
+        let head = data.wanted().head(found.id, found.flags);
         let attribute = head.resident(&bytes, false).map_err(unfit)?;
         transaction.change(page, |record| Change::delete_attribute(record, place))?;
         transaction.change(page, |record| {
@@ -169,21 +162,27 @@ where
     P: Probe,
     F: FnOnce(&mut Transaction<'_>, PageId, usize, usize) -> Result,
 {
-    let piece = data.first_piece().ok_or(Error::NotFound)?;
     for _ in 0..MAX_TURNS {
         if data.residency().hint() == Form::NonResident {
             return Ok(Form::NonResident);
         }
+        let piece = data.first_piece().ok_or(Error::NotFound)?;
         probe.at(Point::HintResident);
-        let holder = data.holder(volume)?;
+        let holder = volume.record(piece.record.number, data.wanted().role(piece))?;
         let mut transaction = Transaction::begin();
-        let page = transaction.map_record(volume, &holder, piece.record)?;
-        let found = data.find_in(transaction.bytes(page))?;
-        if let RecordForm::Resident { value, .. } = found.form {
-            let (length, place) = (value.len(), found.at);
-            act(&mut transaction, page, length, place)?;
-            transaction.commit();
-            return Ok(Form::Resident);
+        let mapped = transaction.map_record(volume, &holder, piece.record);
+        let found = mapped.and_then(|page| Ok((page, data.find_in(transaction.bytes(page))?)));
+        match found.map(|(page, found)| (page, found.at, found.form)) {
+            Ok((page, place, RecordForm::Resident { value, .. })) => {
+                let length = value.len();
+                act(&mut transaction, page, length, place)?;
+                transaction.commit();
+                return Ok(Form::Resident);
+            }
+            Ok(_) => {}
+            // It may have left this record.
+            Err(_) if data.residency().hint() == Form::NonResident => {}
+            Err(error) => return Err(error),
         }
         drop(transaction);
         probe.at(Point::Flipped);
@@ -291,7 +290,7 @@ impl<'v> Prepared<'v> {
 
     /// The fact, then the hint.
     fn commit<D: Device, P: Probe>(
-        mut self,
+        self,
         volume: &Volume<D>,
         data: &Attribute,
         unrecorded: &mut Unrecorded,
@@ -301,23 +300,37 @@ impl<'v> Prepared<'v> {
         let holder = data.holder(volume)?;
         let mut transaction = Transaction::begin();
         let page = transaction.map_record(volume, &holder, piece.record)?;
-        let found = data.find_in(transaction.bytes(page))?;
-        if let RecordForm::NonResident(_) = found.form {
+        if !self.change(data, &mut transaction, page)? {
             return Ok(());
         }
-        let (at, wanted) = (found.at, data.wanted());
-        let head = Head {
-            type_: wanted.type_,
-            name: wanted.name,
-            id: found.id,
-            flags: found.flags,
-        };
+        self.publish(data, unrecorded, probe);
+        transaction.commit();
+        Ok(())
+    }
+
+    /// Changes the attribute where it is; `false` if it is in clusters already.
+    fn change(
+        &self,
+        data: &Attribute,
+        transaction: &mut Transaction<'_>,
+        page: PageId,
+    ) -> Result<bool> {
+        let found = data.find_in(transaction.bytes(page))?;
+        if let RecordForm::NonResident(_) = found.form {
+            return Ok(false);
+        }
+        let at = found.at;
+        let head = data.wanted().head(found.id, found.flags);
         let attribute = self.image.to_attribute(&head, &self.pairs)?;
         transaction.change(page, |record| Change::delete_attribute(record, at))?;
         transaction.change(page, |record| {
             Change::create_attribute(record, at, &attribute)
         })?;
-        // From here on nothing fails.
+        Ok(true)
+    }
+
+    /// From here on nothing fails.
+    fn publish<P: Probe>(mut self, data: &Attribute, unrecorded: &mut Unrecorded, probe: &P) {
         while let Some(allocation) = self.allocations.pop() {
             allocation.keep();
         }
@@ -326,8 +339,6 @@ impl<'v> Prepared<'v> {
         unrecorded.replace(self.sizes.initialized.get());
         probe.at(Point::FactFlipped);
         data.residency().publish(Form::NonResident);
-        transaction.commit();
-        Ok(())
     }
 }
 

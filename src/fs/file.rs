@@ -84,7 +84,7 @@ pub(super) fn check_writable(data: &Attribute, form: Form) -> Result {
 ///
 /// Of holes the clusters that the write touches get a place, contiguous as far as one was found; so the
 /// answer, one extent from `at` on, may be shorter than what was asked for. All that can fail when they are
-/// recorded fails here: there is room for them in the record, or [`Error::NoRoom`].
+/// recorded fails here: the MFT records that they will need are set aside.
 pub fn reserve<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
@@ -136,7 +136,7 @@ fn try_reserve<D: Device>(
     let runlist = mapping
         .runlist
         .replaced(vcn, length, Target::Promised(lcn))?;
-    data.check_room(volume, &runlist)?;
+    data.ensure_room(volume, &mut unrecorded, &runlist)?;
     let mapping = replace_runs(data, &mapping, runlist)?;
     got.keep();
     unrecorded.behind = true;
@@ -283,6 +283,17 @@ fn is_fresh(target: Target) -> bool {
 
 fn is_promised(target: Target) -> bool {
     matches!(target, Target::Promised(_))
+}
+
+/// Whether the records are still to be told of clusters of the value that they do not know now.
+pub(super) fn has_promises<D: Device>(volume: &Volume<D>, data: &Attribute) -> Result<bool> {
+    if data.residency().hint() == Form::Resident {
+        return Ok(false);
+    }
+    let mapping = data.mapping(volume)?;
+    let is_open = |run: Extent| is_fresh(run.target) || is_promised(run.target);
+    let open = mapping.runlist.extents().any(is_open);
+    Ok(open)
 }
 
 /// Looks again at what is on the device: clusters may be whole since the value was cut, or there was no

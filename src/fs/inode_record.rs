@@ -11,14 +11,19 @@ use super::{
     attribute::Attribute,
     device::Device,
     error::{
-        Error,
         Result, //
     },
-    file::catch_up,
+    file::{
+        self,
+        catch_up, //
+    },
     index_update,
     inode::Inode,
     record::Role,
-    recording::standard_information,
+    recording::{
+        standard_information,
+        Recording, //
+    },
     residency::Form,
     transaction::{
         PageId,
@@ -28,14 +33,7 @@ use super::{
     volume::Volume, //
 };
 use crate::ondisk::{
-    attribute::{
-        Form as RecordForm,
-        Sizes, //
-    },
-    bytes::{
-        align_8,
-        u64_from_usize, //
-    },
+    attribute::Sizes,
     file_name::Copies,
     log::change::Change,
     standard_information::{
@@ -77,8 +75,11 @@ pub fn write_inode<D: Device>(
             if data.residency().hint() == Form::NonResident {
                 catch_up(volume, data, &mut unrecorded, waited)?;
             }
-            let copies = write_records(volume, inode, changed, Some((data, &unrecorded)))?;
+            let copies = write_records(volume, inode, changed, Some((data, &mut unrecorded)))?;
             unrecorded.behind = false;
+            if !file::has_promises(volume, data)? {
+                unrecorded.release(volume);
+            }
             copies
         }
         _ => write_records(volume, inode, changed, None)?,
@@ -94,29 +95,33 @@ fn write_records<D: Device>(
     volume: &Volume<D>,
     inode: &Inode,
     changed: &Changed,
-    data: Option<(&Attribute, &Unrecorded)>,
+    data: Option<(&Attribute, &mut Unrecorded)>,
 ) -> Result<Option<Copies>> {
     let reference = inode.reference();
     let base = volume.record(reference.number, Role::Base)?;
-    let holder = match data {
-        Some((data, _)) => Some(data.holder(volume)?),
+    let recording = match &data {
+        Some((data, unrecorded)) => prepare_data(volume, data, unrecorded)?,
         None => None,
     };
     let mut transaction = Transaction::begin();
     let page = transaction.map_record(volume, &base, reference)?;
-
     let mut sizes = None;
-    if let (Some((data, unrecorded)), Some(holder)) = (data, &holder) {
-        let piece = data.first_piece().ok_or(Error::NotFound)?;
-        let data_page = match piece.record.number == reference.number {
-            true => page,
-            false => transaction.map_record(volume, holder, piece.record)?,
-        };
-        let recorded = write_data(volume, &mut transaction, data_page, data, unrecorded)?;
-        sizes = Some(recorded);
+    if let Some((data, _)) = &data {
+        sizes = Some(write_data(
+            &mut transaction,
+            page,
+            data,
+            recording.as_ref(),
+        )?);
     }
     let standard = write_standard(&mut transaction, page, changed)?;
+    if let (Some((data, _)), Some(recording)) = (&data, &recording) {
+        recording.publish(data);
+    }
     transaction.commit();
+    if let (Some((data, unrecorded)), Some(recording)) = (data, recording) {
+        recording.finish(data, unrecorded);
+    }
     let Some((times, attributes)) = standard else {
         return Ok(None);
     };
@@ -137,31 +142,43 @@ fn write_records<D: Device>(
     }))
 }
 
-/// Records the value of the unnamed stream; gives its sizes as a directory shows them.
-fn write_data<D: Device>(
-    volume: &Volume<D>,
-    transaction: &mut Transaction<'_>,
-    page: PageId,
+/// Prepares to record the value of the unnamed stream, if it is in clusters and written by this driver.
+fn prepare_data<'v, D: Device>(
+    volume: &'v Volume<D>,
     data: &Attribute,
     unrecorded: &Unrecorded,
+) -> Result<Option<Recording<'v, D>>> {
+    if data.residency().hint() == Form::Resident || is_foreign(data) {
+        return Ok(None);
+    }
+    Recording::prepare(volume, data, unrecorded).map(Some)
+}
+
+/// Whether the value is not written by this driver, so that there is nothing to record.
+fn is_foreign(data: &Attribute) -> bool {
+    data.unsupported(Form::NonResident).is_some() || data.flags().is_compressed()
+}
+
+/// Records the value of the unnamed stream; gives its sizes as a directory shows them.
+fn write_data<'a, D: Device>(
+    transaction: &mut Transaction<'a>,
+    page: PageId,
+    data: &Attribute,
+    recording: Option<&'a Recording<'_, D>>,
 ) -> Result<Sizes> {
-    if data.unsupported(Form::NonResident).is_some() || data.flags().is_compressed() {
-        // Not written by this driver, so nothing to record.
-        return Ok(data.sizes());
-    }
-    let found = data.find_in(transaction.bytes(page))?;
-    if let RecordForm::Resident { value, .. } = found.form {
-        let taken = align_8(value.len()).unwrap_or(value.len());
-        let (taken, size) = (u64_from_usize(taken), u64_from_usize(value.len()));
-        return Ok(Sizes {
-            allocated: ByteCount::new(taken),
-            data: ByteCount::new(size),
-            initialized: ByteCount::new(size),
-            compressed: None,
-        });
-    }
-    let recorded = data.record_clusters(volume, transaction, page, unrecorded)?;
     let memory = data.sizes();
+    let Some(recording) = recording else {
+        if is_foreign(data) {
+            return Ok(memory);
+        }
+        let taken = memory.data.get().checked_next_multiple_of(8);
+        return Ok(Sizes {
+            allocated: taken.map_or(memory.data, ByteCount::new),
+            ..memory
+        });
+    };
+    recording.apply(data, transaction, page)?;
+    let recorded = recording.sizes();
     data.set_sizes(Sizes {
         allocated: recorded.allocated,
         compressed: recorded.compressed,

@@ -172,6 +172,11 @@ pub(super) fn finish(record: &mut [u8], number: RecordNumber) -> Result {
     }
 }
 
+/// Puts the fixups into a record that is made to be written as it is.
+pub(super) fn protect(record: &mut [u8], number: RecordNumber) -> Result {
+    fixup::redo(record, Magic::FILE).at(Place::Record(number))
+}
+
 /// Where on the device the copy of a record is that has one.
 pub(super) fn mirror_place<D: Device>(
     store: &Store<D>,

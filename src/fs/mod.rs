@@ -12,11 +12,12 @@
 //! ```text
 //! marking the volume, syncing it (a mutex each)
 //! changes of the mapping of an attribute (mutex of its `Unrecorded`)
+//!   -> making $MFT longer (mutex), changes of its mapping (the same mutex of $MFT, only tried)
 //!   -> record or index block (mutex of its buffer)
 //!   -> trimming, writing back of $Bitmap (a mutex each, never both)
 //!   -> cluster allocator (mutex)
 //!   -> mapping of $MFT (mutex)
-//!   -> mapping of an attribute (mutex)
+//!   -> mapping of an attribute, places of its parts, mapping of a bitmap (a mutex each)
 //!   -> cache of records, cache of index blocks (mutex of the tree)
 //!   -> sizes (spin lock)
 //! ```
@@ -59,11 +60,14 @@ pub mod index_update;
 pub mod inode;
 pub mod inode_record;
 pub mod mft;
+pub mod mft_growth;
 pub mod names;
 pub mod notice;
+mod parts;
 pub mod readdir;
 pub mod record;
 pub mod recording;
+pub mod records;
 pub mod residency;
 pub mod resize;
 pub mod runlist;

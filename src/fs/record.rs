@@ -8,6 +8,8 @@
 //! Lock order: see [`super`]. No thread maps a second record while it has one mapped: a hostile
 //! volume could otherwise make two threads wait for each other.
 
+use kernel::prelude::*;
+
 use super::{
     buffer::{
         Buffer,
@@ -22,7 +24,8 @@ use super::{
         Result, //
     },
     mft,
-    store::Store, //
+    store::Store,
+    transaction::Permit, //
 };
 use crate::ondisk::{
     record::FileRecord,
@@ -60,6 +63,19 @@ impl Record {
             number: self.number,
             buffer: self.buffer.map(|| mft::read_record(store, self.number))?,
         })
+    }
+
+    /// Locks the record to make it anew, whatever is there.
+    pub(super) fn map_anew<D: Device>(
+        &self,
+        store: &Store<D>,
+        permit: &Permit,
+    ) -> Result<Mapped<'_>> {
+        self.buffer
+            .map_anew(permit, || match mft::read_record(store, self.number) {
+                Err(Error::Corrupt(_)) => Ok(KVec::zeroed(store.record_bytes(), GFP_KERNEL)?),
+                read => read,
+            })
     }
 }
 

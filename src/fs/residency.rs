@@ -150,15 +150,26 @@ impl Attribute {
         holder: &'a Record,
     ) -> Result<Mapped<'a>> {
         let piece = self.first_piece().ok_or(Error::NotFound)?;
+        if piece.record.number != holder.number() {
+            return Ok(Mapped::Flipped);
+        }
         let mapped = holder.map(store)?;
-        let record = mapped.record_as(piece.record)?;
-        let form = self.wanted().find(&record, piece)?.form;
-        Ok(match form {
-            RecordForm::Resident { .. } => Mapped::Resident(ResidentView {
+        let found = mapped
+            .record_as(piece.record)
+            .and_then(|record| self.wanted().find(&record, piece));
+        let is_resident = match found.map(|found| found.form) {
+            Ok(RecordForm::Resident { .. }) => true,
+            Ok(RecordForm::NonResident(_)) => false,
+            // It may have left this record.
+            Err(_) if self.residency().hint() == Form::NonResident => false,
+            Err(error) => return Err(error),
+        };
+        Ok(match is_resident {
+            true => Mapped::Resident(ResidentView {
                 record: mapped,
                 attribute: self,
             }),
-            RecordForm::NonResident(_) => Mapped::Flipped,
+            false => Mapped::Flipped,
         })
     }
 
@@ -176,16 +187,16 @@ impl Attribute {
         P: Probe,
         F: FnOnce(&[u8]) -> R,
     {
-        let holder = self.holder(store)?;
         for _ in 0..MAX_TURNS {
             if self.residency().hint() == Form::NonResident {
                 return Ok(None);
             }
+            let holder = self.holder(store)?;
             probe.at(Point::HintResident);
             match self.lock_resident(store, &holder)? {
                 Mapped::Resident(view) => return view.with_value(look).map(Some),
                 Mapped::Flipped => probe.at(Point::Flipped),
-            }
+            };
         }
         Err(Error::rule(
             self.place(),

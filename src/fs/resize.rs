@@ -36,17 +36,14 @@ use super::{
         check_writable,
         replace_runs, //
     },
-    recording::unfit,
+    recording::Recording,
     residency::Form,
     runlist::{
         Extent,
         Runlist,
         Target, //
     },
-    transaction::{
-        PageId,
-        Transaction, //
-    },
+    transaction::Transaction,
     unrecorded::{
         ByteSpan,
         Unrecorded, //
@@ -55,8 +52,6 @@ use super::{
 };
 use crate::ondisk::{
     attribute::Sizes,
-    attribute_builder::Head,
-    log::change::Change,
     units::{
         ByteCount,
         ByteOffset,
@@ -99,7 +94,7 @@ pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount
             end: u64::MAX,
         },
         sizes: shorter,
-        form: match size == ByteCount::ZERO && data.is_whole() {
+        form: match size == ByteCount::ZERO {
             true => Form::Resident,
             false => Form::NonResident,
         },
@@ -352,72 +347,52 @@ pub(super) fn cut<D: Device>(
     let freed = allocator.prepare_free(volume, clusters.iter().copied())?;
     let left = unrecorded.without(gone)?;
 
-    let piece = data.first_piece().ok_or(Error::NotFound)?;
-    let holder = data.holder(volume)?;
-    let mut transaction = Transaction::begin();
-    let page = transaction.map_record(volume, &holder, piece.record)?;
     let old_sizes = data.sizes();
     replace_runs(data, mapping, runlist)?;
     data.set_sizes(sizes);
-    let recorded = match form {
-        Form::NonResident => data.record_clusters(volume, &mut transaction, page, unrecorded),
-        Form::Resident => empty_in_record(data, &mut transaction, page),
-    };
-    match recorded {
-        Ok(recorded) => {
-            data.set_sizes(Sizes {
-                allocated: recorded.allocated,
-                compressed: recorded
-                    .compressed
-                    .filter(|_| old_sizes.compressed.is_some()),
-                ..sizes
-            });
-            unrecorded.cut(sizes.data.get(), left);
-            unrecorded.behind = form == Form::NonResident;
-            if form == Form::Resident {
-                data.residency().publish(form);
-            }
-            transaction.commit();
-            freed.later();
-            Ok(())
+    let recorded = record(volume, data, unrecorded, form, |recorded, unrecorded| {
+        data.set_sizes(Sizes {
+            allocated: recorded.allocated,
+            compressed: recorded
+                .compressed
+                .filter(|_| old_sizes.compressed.is_some()),
+            ..sizes
+        });
+        unrecorded.cut(sizes.data.get(), left);
+        unrecorded.behind = form == Form::NonResident;
+        if form == Form::Resident {
+            data.residency().publish(form);
         }
-        Err(error) => {
-            unrecorded.behind = true;
-            data.set_sizes(old_sizes);
-            data.install(mapping.clone());
-            Err(error)
-        }
+        freed.later();
+    });
+    if recorded.is_err() {
+        unrecorded.behind = true;
+        data.set_sizes(old_sizes);
+        data.install(mapping.clone());
     }
+    recorded
 }
 
-/// Puts a value without a byte into the record; gives its sizes there.
-///
-/// Nobody can find other bytes than none in it, whichever form he believes in.
-fn empty_in_record(
+/// Tells the records of a value in clusters, or puts one without a byte into the base record. `publish` is
+/// called when nothing can fail any more, with the base record still mapped.
+fn record<D: Device>(
+    volume: &Volume<D>,
     data: &Attribute,
-    transaction: &mut Transaction<'_>,
-    page: PageId,
-) -> Result<Sizes> {
-    let found = data.find_in(transaction.bytes(page))?;
-    let wanted = data.wanted();
-    let (at, head) = (
-        found.at,
-        Head {
-            type_: wanted.type_,
-            name: wanted.name,
-            id: found.id,
-            flags: found.flags.without_sparse(),
-        },
-    );
-    let attribute = head.resident(&[], false).map_err(unfit)?;
-    transaction.change(page, |record| Change::delete_attribute(record, at))?;
-    transaction.change(page, |record| {
-        Change::create_attribute(record, at, &attribute)
-    })?;
-    Ok(Sizes {
-        allocated: ByteCount::ZERO,
-        data: ByteCount::ZERO,
-        initialized: ByteCount::ZERO,
-        compressed: None,
-    })
+    unrecorded: &mut Unrecorded,
+    form: Form,
+    publish: impl FnOnce(Sizes, &mut Unrecorded),
+) -> Result {
+    let recording = match form {
+        Form::NonResident => Recording::prepare(volume, data, unrecorded)?,
+        Form::Resident => Recording::prepare_empty(volume, data)?,
+    };
+    let mut transaction = Transaction::begin();
+    let page = transaction.map_record(volume, recording.base(), data.owner())?;
+    recording.apply(data, &mut transaction, page)?;
+    let sizes = recording.sizes();
+    recording.publish(data);
+    publish(sizes, unrecorded);
+    transaction.commit();
+    recording.finish(data, unrecorded);
+    Ok(())
 }

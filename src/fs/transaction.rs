@@ -93,6 +93,16 @@ impl<'a> Transaction<'a> {
         )
     }
 
+    /// Maps a record that is free, whatever it holds, to make it anew.
+    pub(super) fn map_free_record<D: Device>(
+        &mut self,
+        store: &Store<D>,
+        record: &'a Record,
+    ) -> Result<PageId> {
+        let buffer = record.map_anew(store, &self.permit)?;
+        self.hold(Place::Record(record.number()), PageKind::Record, buffer)
+    }
+
     /// Takes a mapped index block for the length of the transaction.
     pub fn hold_block(&mut self, place: Place, buffer: Mapped<'a>) -> Result<PageId> {
         self.hold(place, PageKind::IndexBlock, buffer)

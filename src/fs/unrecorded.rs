@@ -13,7 +13,12 @@ use kernel::{
     prelude::*, //
 };
 
-use super::array;
+use super::{
+    array,
+    device::Device,
+    volume::Volume, //
+};
+use crate::ondisk::units::ClusterCount;
 
 /// Bytes from `start` to before `end` of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub struct Unrecorded {
     done: KVVec<ByteSpan>,
     /// Whether there was no memory for a range.
     forgot: bool,
+    /// MFT records and clusters that are set aside for what the records are to be told.
+    reserved: (u64, ClusterCount),
 }
 
 impl Unrecorded {
@@ -46,6 +53,53 @@ impl Unrecorded {
             settled: initialized,
             done: KVVec::new(),
             forgot: false,
+            reserved: (0, ClusterCount::ZERO),
+        }
+    }
+
+    /// MFT records, and clusters for a list of them, that are set aside.
+    pub(super) fn reserved(&self) -> (u64, ClusterCount) {
+        self.reserved
+    }
+
+    /// Sets aside so many at least; [`Error::NoSpace`](super::error::Error::NoSpace) if there are not so many.
+    pub(super) fn reserve<D: Device>(
+        &mut self,
+        volume: &Volume<D>,
+        records: u64,
+        clusters: ClusterCount,
+    ) -> super::error::Result {
+        let (had_records, had_clusters) = self.reserved;
+        let missing = records.saturating_sub(had_records);
+        if missing > 0 {
+            volume.reserve_records(missing)?;
+            self.reserved.0 = records;
+        }
+        if let Some(missing) = clusters.checked_sub(had_clusters) {
+            volume.allocator()?.reserve(&**volume, missing)?;
+            self.reserved.1 = clusters;
+        }
+        Ok(())
+    }
+
+    /// So many of them were used.
+    pub(super) fn claimed(&mut self, (records, clusters): (u64, ClusterCount)) {
+        self.reserved.0 = self.reserved.0.saturating_sub(records);
+        self.reserved.1 = self.reserved.1.checked_sub(clusters).unwrap_or_default();
+    }
+
+    /// Gives back what is set aside: the records know all.
+    pub(super) fn release<D: Device>(&mut self, volume: &Volume<D>) {
+        let (records, clusters) = core::mem::take(&mut self.reserved);
+        if records > 0 {
+            if let Ok(allocator) = volume.records_for_writing() {
+                allocator.unreserve(records);
+            }
+        }
+        if clusters != ClusterCount::ZERO {
+            if let Ok(allocator) = volume.allocator() {
+                allocator.unreserve(clusters);
+            }
         }
     }
 

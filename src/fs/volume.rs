@@ -38,6 +38,7 @@ use super::{
     },
     mft,
     notice::Notice,
+    records::Records,
     store::{
         FirstRecords,
         Store, //
@@ -93,7 +94,8 @@ pub struct Volume<D: Device> {
     information: VolumeInformation,
     clusters: Option<Bitmap>,
     allocator: Result<Pin<KBox<Allocator>>>,
-    records: Option<Bitmap>,
+    record_bits: Option<Bitmap>,
+    record_allocator: Result<Pin<KBox<Records>>>,
     notices: KVec<Notice>,
     writing: Pin<KBox<Writing>>,
 }
@@ -131,9 +133,13 @@ impl<D: Device> Volume<D> {
         let upcase = read_upcase(&store, &mut notices)?;
         let (label, information) = read_volume_record(&store, &mut notices)?;
         let clusters = open_bitmap(&store, &mut notices)?;
-        let records = open_record_bitmap(&store)?;
+        let record_bits = open_record_bitmap(&store)?;
         check_attribute_definitions(&store, &mut notices)?;
         let allocator = open_allocator(&store)?;
+        let record_allocator = Records::open(&store);
+        if let Err(Error::NoMemory) = record_allocator {
+            return Err(Error::NoMemory);
+        }
         let writing = KBox::pin_init(Writing::new(), GFP_KERNEL).map_err(|_| Error::NoMemory)?;
         let volume = Self {
             store,
@@ -142,7 +148,8 @@ impl<D: Device> Volume<D> {
             information,
             clusters,
             allocator,
-            records,
+            record_bits,
+            record_allocator,
             notices,
             writing,
         };
@@ -167,6 +174,14 @@ impl<D: Device> Volume<D> {
     /// The allocator, or why there is none.
     pub(super) fn clusters_for_writing(&self) -> Result<&Allocator> {
         match &self.allocator {
+            Ok(allocator) => Ok(allocator),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// The allocator of MFT records, or why there is none.
+    pub(super) fn records_for_writing(&self) -> Result<&Records> {
+        match &self.record_allocator {
             Ok(allocator) => Ok(allocator),
             Err(error) => Err(*error),
         }
@@ -216,9 +231,10 @@ impl<D: Device> Volume<D> {
     /// How many MFT records there are, and how many of them are free. Counts at the first call.
     pub fn record_counts(&self) -> Result<RecordCounts> {
         let total = self.store.record_count();
-        let free = match &self.records {
-            Some(bitmap) => bitmap.free(&self.store)?,
-            None => 0,
+        let free = match (&self.record_allocator, &self.record_bits) {
+            (Ok(allocator), _) if self.is_writable() => allocator.free(&self.store)?,
+            (_, Some(bitmap)) => bitmap.free(&self.store)?,
+            _ => 0,
         };
         Ok(RecordCounts { total, free })
     }

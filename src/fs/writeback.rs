@@ -3,7 +3,8 @@
 //! Bringing changed records and index blocks to the device.
 //!
 //! A page is written with its lock held, so two writes of it never overtake each other. The first
-//! records are written to `$MFTMirr` as well. A page whose write fails stays dirty: the next attempt
+//! records are written to `$MFTMirr` as well. Extension records are durable before `$MFT`'s record is
+//! written, and that before the base records. A page whose write fails stays dirty: the next attempt
 //! writes it again, and the caller has the error.
 //!
 //! What has to be on the device before (clusters that a record refers to are marked as used in
@@ -37,7 +38,9 @@ use crate::ondisk::{
     attribute::AttributeType,
     fixup::Magic,
     index::VcnUnit,
+    record::RecordHeader,
     units::{
+        system_record,
         IndexBlockSize,
         MftReference,
         RecordNumber,
@@ -45,34 +48,81 @@ use crate::ondisk::{
     },
 };
 
+/// When a record is written. What refers to others comes after them, durably.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    /// An extension record, which a base record refers to.
+    Extension,
+    /// The record of `$MFT`, which tells where all others are.
+    Mft,
+    /// Any other.
+    Base,
+}
+
+impl Rank {
+    fn of(number: RecordNumber, record: &[u8]) -> Self {
+        let base = RecordHeader::parse(record)
+            .ok()
+            .and_then(|header| header.base);
+        match base {
+            _ if number == system_record::MFT => Self::Mft,
+            Some(_) => Self::Extension,
+            None => Self::Base,
+        }
+    }
+}
+
 impl<D: Device> Store<D> {
     /// Writes all dirty records and index blocks; says the first error, after all were tried.
     ///
     /// May sleep. They are durable after a flush of the device.
     pub fn write_dirty(&self) -> Result {
-        let blocks = self.write_dirty_blocks();
-        let records = self.write_dirty_records();
-        blocks.and(records)
+        let mut result = self.write_dirty_blocks();
+        for rank in [Rank::Extension, Rank::Mft, Rank::Base] {
+            let written = self.write_dirty_records(rank);
+            // What refers to records that could not be written stays as it is.
+            let any = written?;
+            if any && rank != Rank::Base {
+                result = result.and(self.device().flush().map_err(Error::Device));
+            }
+        }
+        result
     }
 
-    fn write_dirty_records(&self) -> Result {
+    /// Writes the dirty records of a rank; says whether there were any.
+    fn write_dirty_records(&self, rank: Rank) -> Result<bool> {
         let mut result = Ok(());
+        let mut any = false;
         let mut next = RecordNumber::ZERO;
         // Ends: the number ascends in each turn.
         while let Some((number, buffer)) = self.records.next_that_stays(next) {
-            result = result.and(self.write_record(number, &buffer));
+            match self.write_record(number, &buffer, rank) {
+                Ok(written) => any |= written,
+                Err(error) => result = result.and(Err(error)),
+            }
             let Some(behind) = number.get().checked_add(1) else {
                 break;
             };
             next = RecordNumber::new(behind);
         }
-        result
+        result.map(|()| any)
     }
 
-    fn write_record(&self, number: RecordNumber, buffer: &Handle<Buffer>) -> Result {
+    /// Writes a record, if it is dirty and of this rank; whether it was.
+    fn write_record(
+        &self,
+        number: RecordNumber,
+        buffer: &Handle<Buffer>,
+        rank: Rank,
+    ) -> Result<bool> {
         let place = Place::Record(number);
         let mapping = self.mft();
-        buffer.map(|| Err(Error::NotFound))?.write_out(
+        let mut mapped = buffer.map(|| Err(Error::NotFound))?;
+        if Rank::of(number, mapped.bytes()) != rank {
+            return Ok(false);
+        }
+        let was_dirty = mapped.is_dirty();
+        mapped.write_out(
             Magic::FILE,
             |what| Error::corrupt(place, what),
             |bytes| {
@@ -83,7 +133,8 @@ impl<D: Device> Store<D> {
                     None => Ok(()),
                 }
             },
-        )
+        )?;
+        Ok(was_dirty)
     }
 
     fn write_dirty_blocks(&self) -> Result {

@@ -7,8 +7,8 @@
 //! after everything else is on the device. As long as this driver writes no log, the one that is there is
 //! emptied with the first change: replaying it later would put old metadata in the place of new.
 //!
-//! Order at [`Volume::sync`]: the bits of clusters that are in use, then the records that refer to them,
-//! then the bits of those that are free. What is cut off between leaves clusters that nobody uses, never
+//! Order at [`Volume::sync`]: the bits of clusters and records that are in use, then the records that refer to
+//! them, then those that were given up, then the bits of what is free. What is cut off between leaves clusters that nobody uses, never
 //! one that two believe to have.
 //!
 //! Lock order: see [`super`]. Both mutexes here are taken before any other of this layer but that of a
@@ -212,6 +212,7 @@ impl<D: Device> Volume<D> {
             return Err(Refusal::Damaged);
         }
         self.allocator().map_err(Refusal::Broken)?;
+        self.records_for_writing().map_err(Refusal::Broken)?;
         let flags = self.read_flags().map_err(Refusal::Broken)?;
         if flags.contains(VolumeFlags::UPGRADE_ON_MOUNT)
             || flags.contains(VolumeFlags::RESIZE_LOG_FILE)
@@ -286,16 +287,24 @@ impl<D: Device> Volume<D> {
 
     fn write_metadata(&self) -> Result {
         let _alone = self.writing().syncing.lock();
-        let allocator = self.allocator()?;
-        let epoch = allocator.mark();
-        allocator.write_back(self)?;
+        let clusters = self.allocator()?;
+        let records = self.records_for_writing()?;
+        let (epoch, record_epoch) = (clusters.mark(), records.bits().mark());
+        let write_bits = || {
+            clusters.write_back(self)?;
+            records.bits().write_back(self)
+        };
+        write_bits()?;
         self.flush()?;
         self.write_dirty()?;
         // Bits of what was allocated since the first time; a record may refer to it by now.
-        allocator.write_back(self)?;
+        write_bits()?;
         self.flush()?;
-        allocator.settle(epoch, |_| {});
-        allocator.write_back(self)
+        clusters.settle(epoch, |_| {});
+        if self.settle_records(record_epoch)? {
+            self.write_dirty()?;
+        }
+        write_bits()
     }
 
     fn flush(&self) -> Result {

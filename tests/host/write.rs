@@ -17,6 +17,8 @@ use std::{
 use kernel::error::{code::EIO, Result as KernelResult};
 use ntfs_rs::{
     fs::{
+        attribute::Attribute,
+        catalog::Catalog,
         convert,
         data::{self, Source},
         device::Device,
@@ -29,8 +31,9 @@ use ntfs_rs::{
         volume::Volume,
     },
     ondisk::{
+        attribute::AttributeType,
         time::NtTime,
-        units::{ByteCount, ByteOffset},
+        units::{system_record, ByteCount, ByteOffset, MftReference},
     },
 };
 use support::random::Random;
@@ -273,6 +276,17 @@ impl File {
         resize::set_size(volume, self.data(), bytes)
     }
 
+    /// Makes whole clusters a hole, of a value in clusters.
+    fn punch(&mut self, volume: &Volume<Memory>, at: usize, length: usize) -> Result<(), Error> {
+        self.write_back(volume, None)?;
+        let end = (at + length).min(self.content.len());
+        if at < end {
+            self.content[at..end].fill(0);
+        }
+        let (at, length) = (ByteOffset::new(at as u64), ByteCount::new(length as u64));
+        resize::punch_hole(volume, self.data(), at, length)
+    }
+
     fn record(&mut self, volume: &Volume<Memory>, waited: bool) -> Result<(), Error> {
         let changed = Changed {
             modification: Some(NtTime::new(self.time)),
@@ -495,5 +509,118 @@ fn random_writes_leave_what_other_programs_read() {
     for (cluster, seed) in [(4096, 1), (512, 2), (65536, 3), (2048, 4)] {
         println!("clusters of {cluster}");
         exercise(cluster, seed, 4);
+    }
+}
+
+/// All records of a file are marked as in use.
+fn check_records(volume: &Volume<Memory>, file: &File) {
+    let mft = MftReference {
+        number: system_record::MFT,
+        sequence: Default::default(),
+    };
+    let catalog = Catalog::load(volume, mft).unwrap();
+    let bitmap = Attribute::open(volume, &catalog, AttributeType::BITMAP, &[]);
+    let bitmap = bitmap.unwrap().unwrap();
+    let mut bits = vec![0; bitmap.data_size().get() as usize];
+    data::read_at(volume, &bitmap, ByteOffset::ZERO, &mut bits).unwrap();
+    let catalog = Catalog::load(volume, file.inode.reference()).unwrap();
+    assert_eq!(catalog.damage, None);
+    for piece in catalog.pieces(AttributeType::DATA, &[]) {
+        let number = piece.record.number.get() as usize;
+        assert!(
+            (bits[number / 8] >> (number % 8)) & 1 == 1,
+            "record {number}"
+        );
+    }
+}
+
+/// A file of thousands of runs, in tens of records, and back to none.
+fn shatter(cluster: usize, seed: u64, pieces: usize) {
+    let files = [("whole", 3000), ("shattered", 10)];
+    let Some(image) = Image::make(&format!("s{cluster}-{seed}"), cluster, 24 << 20, &files) else {
+        eprintln!("skipped: no mkntfs");
+        return;
+    };
+    let bytes = load(&image.path);
+    let mut random = Random(seed);
+    let volume = mount(&bytes);
+    let before = volume.record_counts().unwrap();
+    drop(volume);
+    let step = 2 * cluster.max(512);
+    for round in 0..4 {
+        let volume = mount(&bytes);
+        println!(
+            "round {round}: {:?} records",
+            volume.record_counts().unwrap()
+        );
+        let mut file = File::open(&volume, "shattered");
+        let mut places: Vec<usize> = (0..pieces).collect();
+        for index in (1..pieces).rev() {
+            places.swap(index, random.below(index + 1));
+        }
+        for (turn, place) in places.iter().enumerate() {
+            let at = place * step;
+            let done = match round {
+                // Holes of one cluster between, in any order.
+                0 => file.write(&volume, at, &vec![turn as u8; cluster]),
+                // Some of the pieces get longer, others become holes.
+                1 if turn % 3 == 0 => file.write(&volume, at + cluster, &[turn as u8; 100]),
+                1 if turn % 3 == 1 => file.punch(&volume, at, cluster),
+                // Most of it goes, from the end.
+                2 if turn % (pieces / 16) == 0 => {
+                    let size = file.content.len();
+                    file.truncate(&volume, size - size / 9)
+                }
+                _ => Ok(()),
+            };
+            done.unwrap_or_else(|error| panic!("round {round}, turn {turn}: {error}"));
+            if turn % (pieces / 8) == 5 {
+                file.write_back(&volume, Some(&mut random)).unwrap();
+                file.record(&volume, false).unwrap();
+                file.compare(&volume);
+            }
+            if turn % (pieces / 3) == 7 {
+                volume.sync().unwrap();
+                check_records(&volume, &file);
+            }
+        }
+        if round == 3 {
+            file.truncate(&volume, 0).unwrap();
+            file.write(&volume, 0, b"whole again").unwrap();
+        }
+        file.write_back(&volume, None).unwrap();
+        file.record(&volume, true).unwrap();
+        file.compare(&volume);
+        let counts = volume.record_counts().unwrap();
+        volume.end_writing().unwrap();
+        check_records(&volume, &file);
+        std::fs::write(&image.path, &*bytes.lock().unwrap()).unwrap();
+        let whole = pattern("whole", 3000);
+        image.check(&[
+            ("whole".to_owned(), whole),
+            ("shattered".to_owned(), file.content.clone()),
+        ]);
+        println!("clusters of {cluster}, round {round}: {counts:?} records");
+        let used = counts.total - counts.free;
+        let used_before = before.total - before.free;
+        match round {
+            0 => assert!(
+                used > used_before + (pieces as u64 * 4 / 1000),
+                "{counts:?}"
+            ),
+            3 => {
+                let volume = mount(&bytes);
+                let counts = volume.record_counts().unwrap();
+                assert_eq!(counts.total - counts.free, used_before);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_file_of_thousands_of_runs_is_in_several_records() {
+    for (cluster, seed, pieces) in [(512, 1, 3000), (4096, 2, 1000)] {
+        shatter(cluster, seed, pieces);
     }
 }

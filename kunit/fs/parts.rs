@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tests of `fs::parts`, `fs::records` and `fs::mft_growth`: a value that outgrows its record.
+
+#[cfg_attr(CONFIG_RUST, ::kernel::prelude::kunit_tests(ntfs_rs_fs_parts))]
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod tests {
+    use crate::{
+        fs::{
+            catalog::Catalog,
+            data,
+            error::Error,
+            residency::Form, //
+        },
+        kunit::fs::{
+            disk::{
+                mount,
+                plain,
+                Disk,
+                CLUSTER,
+                MFT_LCN,
+                RECORDS,
+                SAMPLE, //
+            },
+            sample::{
+                offset,
+                Sample,
+                OLD, //
+            },
+        },
+        ondisk::{
+            attribute::AttributeType,
+            units::RecordNumber, //
+        },
+    };
+    use kernel::prelude::*;
+
+    const C: u64 = CLUSTER as u64;
+    /// Room for one more run than there are, and not for the second.
+    const LITTLE: usize = 8;
+
+    /// The records that hold parts of the value, in the order of their VCNs.
+    fn holders(sample: &Sample) -> Result<KVec<u64>> {
+        let catalog = plain(Catalog::load(&**sample.volume, sample.data.owner()))?;
+        assert_eq!(catalog.damage, None);
+        let mut numbers = KVec::new();
+        for piece in catalog.pieces(AttributeType::DATA, &[]) {
+            numbers.push(piece.record.number.get(), GFP_KERNEL)?;
+        }
+        Ok(numbers)
+    }
+
+    /// Whether a record has its bit, on the disk.
+    fn is_marked(disk: &Disk, number: u64) -> bool {
+        (disk.byte(Disk::record_bit_at(number)) >> (number % 8)) & 1 == 1
+    }
+
+    /// Fills a cluster of a hole, with the record told of it.
+    fn fill(sample: &Sample, vcn: u64, byte: u8) -> Result {
+        sample.reserve(vcn * C, C)?;
+        let place = sample.allocate(vcn * C)?;
+        sample.transfer(place, byte)?;
+        sample.written(vcn * C, C)
+    }
+
+    /// Every other cluster of the hole, so that each is a run.
+    fn shatter(sample: &Sample) -> Result {
+        for vcn in [3, 5, 7] {
+            fill(sample, vcn, b'n')?;
+        }
+        Ok(())
+    }
+
+    fn check_shattered(sample: &Sample) -> Result {
+        for (vcn, byte) in [OLD, OLD, 0, b'n', 0, b'n', 0, b'n']
+            .into_iter()
+            .enumerate()
+        {
+            assert!(sample.is_full_of(vcn as u64, byte)?, "cluster {vcn}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_that_outgrows_its_record_gets_another_one() -> Result {
+        let sample = Sample::crowded(LITTLE)?;
+        let free = plain(sample.volume.record_counts())?.free;
+        shatter(&sample)?;
+        sample.save()?;
+        check_shattered(&sample)?;
+        let found = sample.after_power_cut()?;
+        check_shattered(&found)?;
+        let numbers = holders(&found)?;
+        assert_eq!(&numbers[..], &[25]);
+        assert!(is_marked(&found.disk, 25));
+        assert_eq!(plain(sample.volume.record_counts())?.free, free - 1);
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_shrinks_comes_back() -> Result {
+        for size in [0, 1, 2 * C] {
+            let sample = Sample::crowded(LITTLE + 64)?;
+            let free = plain(sample.volume.record_counts())?.free;
+            // More than the record has room for, and what is set aside for a way back.
+            sample.set_size(48 * C)?;
+            for vcn in (3..35).step_by(2) {
+                fill(&sample, vcn, b'n')?;
+            }
+            sample.save()?;
+            assert_ne!(&holders(&sample)?[..], &[SAMPLE]);
+            sample.set_size(size)?;
+            sample.save()?;
+            let found = sample.after_power_cut()?;
+            assert_eq!(&holders(&found)?[..], &[SAMPLE]);
+            assert_eq!(found.data.data_size().get(), size);
+            assert!(!is_marked(&found.disk, 25));
+            assert_eq!(plain(sample.volume.record_counts())?.free, free);
+            let form = found.data.residency().hint();
+            let expected = match size {
+                0 => Form::Resident,
+                _ => Form::NonResident,
+            };
+            assert_eq!(form, expected);
+        }
+        Ok(())
+    }
+
+    /// More runs, and then next to nothing.
+    fn go_on(sample: &Sample) -> Result {
+        for vcn in (9..31).step_by(2) {
+            fill(sample, vcn, b'2')?;
+        }
+        sample.save()?;
+        sample.set_size(0)?;
+        sample.save()
+    }
+
+    /// Wherever the power goes, the file is there, with old bytes or new ones.
+    #[test]
+    fn a_power_cut_leaves_the_old_parts_or_the_new_ones() -> Result {
+        let mut cuts = 0;
+        for writes in 0.. {
+            let sample = Sample::crowded(LITTLE + 24)?;
+            sample.set_size(48 * C)?;
+            for vcn in (3..9).step_by(2) {
+                fill(&sample, vcn, b'1')?;
+            }
+            sample.save()?;
+            let first = holders(&sample)?;
+            sample.disk.cut_power_after(writes);
+            // What nobody wrote cannot be read back, so it ends in an error then.
+            let end = go_on(&sample);
+            let is_over = !sample.disk.is_without_power();
+
+            let found = sample.after_power_cut()?;
+            let numbers = holders(&found)?;
+            for number in &numbers {
+                assert!(is_marked(&found.disk, *number));
+            }
+            let size = found.data.data_size().get();
+            assert!(size == 48 * C || size == 0);
+            if size != 0 {
+                assert!(found.is_full_of(0, OLD)? && found.is_full_of(1, OLD)?);
+                for vcn in 3..9 {
+                    let byte = if vcn % 2 == 0 { 0 } else { b'1' };
+                    assert!(found.is_full_of(vcn, byte)?);
+                }
+                for vcn in (9..31).step_by(2) {
+                    let filled = found.is_full_of(vcn, b'2')?;
+                    assert!(filled || found.is_full_of(vcn, 0)?);
+                }
+            }
+            if is_over {
+                end?;
+                assert_eq!((size, &numbers[..]), (0, &[SAMPLE][..]));
+                break;
+            }
+            cuts += usize::from(numbers[..] != first[..]);
+        }
+        assert!(cuts > 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_mft_grows_when_its_records_are_in_use() -> Result {
+        let sample = Sample::crowded(LITTLE)?;
+        // Seven free ones, of which four are set aside.
+        plain(sample.volume.reserve_records(4))?;
+        let counts = plain(sample.volume.record_counts())?;
+        assert!(counts.total > RECORDS as u64);
+        shatter(&sample)?;
+        sample.save()?;
+        plain(sample.volume.end_writing())?;
+        let volume = mount(&Disk::with_image(&sample.disk.image()?)?)?;
+        assert_eq!(plain(volume.record_counts())?.total, counts.total);
+        for number in RECORDS as u64..counts.total {
+            // A record that is free, and whole.
+            let opened = volume.inode_number(RecordNumber::new(number));
+            assert!(matches!(opened, Err(Error::Stale(_))));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_mft_grows_as_far_as_there_are_clusters() -> Result {
+        let sample = Sample::crowded(LITTLE)?;
+        sample.set_size(48 * C)?;
+        let total = plain(sample.volume.record_counts())?.total;
+        while sample.free()? > 3 {
+            let free = sample.free()?;
+            let vcn = 2 + free;
+            fill(&sample, vcn, b'n')?;
+        }
+        let asked = sample.volume.reserve_records(20);
+        assert_eq!(asked, Err(Error::NoSpace));
+        // Four records fit in a cluster.
+        let now = plain(sample.volume.record_counts())?;
+        assert_eq!((now.total, sample.free()?), (total + 12, 0));
+        plain(sample.volume.reserve_records(12))?;
+        sample.save()?;
+        let found = sample.after_power_cut()?;
+        assert_eq!(plain(found.volume.record_counts())?.total, total + 12);
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_that_is_in_use_without_its_bit_is_left_alone() -> Result {
+        let sample = Sample::crowded(LITTLE)?;
+        sample.disk.put_file(25, &[])?;
+        shatter(&sample)?;
+        sample.save()?;
+        let found = sample.after_power_cut()?;
+        assert_eq!(&holders(&found)?[..], &[26]);
+        // Nobody gets it from now on.
+        assert!(is_marked(&found.disk, 25));
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_that_was_never_written_can_be_taken() -> Result {
+        let sample = Sample::crowded(LITTLE)?;
+        sample.disk.write(MFT_LCN * CLUSTER + 25 * 1024, &[0; 1024]);
+        shatter(&sample)?;
+        sample.save()?;
+        let found = sample.after_power_cut()?;
+        check_shattered(&found)?;
+        assert_eq!(&holders(&found)?[..], &[25]);
+        let mut bytes = [0; 16];
+        let read = data::read_at(&**found.volume, &found.data, offset(3 * C), &mut bytes);
+        assert_eq!((plain(read)?, bytes), (16, [b'n'; 16]));
+        Ok(())
+    }
+}
