@@ -38,6 +38,8 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         add("threshold", sector, cluster, 64 * MI, seconds=12 * many)
     for cluster in (512, 4096, 64 * KI):
         add("full", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=[0, 100, 700, 4096])
+    for cluster in (512, 4096):
+        add("shatter", 512, cluster, 256 * MI, pieces=600 * (many // 4 or 1), sizes=[0, 700, 4096])
     add("others", 512, 4096, 128 * MI, steps=1000 * many, bytes=4 * MI * (8 if campaign else 1))
     return chosen
 

@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, full, ground, others, threshold, verify
+from ..write import after, full, ground, others, shatter, threshold, verify
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -24,6 +24,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         threshold.run(report, made, seed, spec["seconds"])
     elif spec["part"] == "full":
         full.run(report, made)
+    elif spec["part"] == "shatter":
+        shatter.run(report, made, seed, spec["pieces"])
     else:
         others.fsx(report, made, "plain 3000", seed, spec["steps"], plan["unsupported"])
         others.fio(report, made, "plain 4096", seed, spec["bytes"])
