@@ -86,6 +86,8 @@ pub(crate) struct Disk {
     actions: Mutex<KVVec<Action>>,
     /// The byte at which a read stops.
     stop_at: Atomic<u64>,
+    /// Whether the next flush stops.
+    stop_at_flush: Atomic<bool>,
     #[pin]
     pub(crate) stop: Stop,
 }
@@ -146,6 +148,9 @@ impl Device for Ram {
     }
 
     fn flush(&self) -> Result {
+        if self.0.stop_at_flush.xchg(false, Relaxed) {
+            self.0.stop.pass();
+        }
         match self.0.fails() {
             true => Err(EIO),
             false => self.0.note(Action::Flush),
@@ -177,6 +182,7 @@ impl Disk {
                 noting: Atomic::new(false),
                 actions <- new_mutex!(KVVec::new()),
                 stop_at: Atomic::new(u64::MAX),
+                stop_at_flush: Atomic::new(false),
                 stop <- Stop::new(false),
             }),
             GFP_KERNEL,
@@ -340,6 +346,12 @@ impl Disk {
     /// Lets the next read that begins at this byte stop.
     pub(crate) fn stop_reading(&self, at: ByteOffset) {
         self.stop_at.store(at.get(), Relaxed);
+        self.stop.arm();
+    }
+
+    /// Lets the next flush stop, before it does anything.
+    pub(crate) fn stop_flushing(&self) {
+        self.stop_at_flush.store(true, Relaxed);
         self.stop.arm();
     }
 

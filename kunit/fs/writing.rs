@@ -8,7 +8,10 @@ mod tests {
     use crate::{
         fs::{
             convert,
-            error::Error,
+            error::{
+                Error,
+                Result as FsResult, //
+            },
             writing::Refusal, //
         },
         kunit::{
@@ -62,8 +65,10 @@ mod tests {
         prelude::*,
         sync::{
             atomic::Relaxed,
-            Arc, //
+            Arc,
+            Completion, //
         },
+        workqueue,
     };
 
     const C: u64 = CLUSTER as u64;
@@ -324,6 +329,70 @@ mod tests {
             Action::Flush,
         ];
         assert!(*sample.disk.take_actions() == expected);
+        Ok(())
+    }
+
+    /// Fills a cluster of the file's hole, and tells its record.
+    fn fill(sample: &Sample, vcn: u64) -> Result {
+        sample.reserve(vcn * C, C)?;
+        let place = sample.allocate(vcn * C)?;
+        sample.transfer(place, b'n')?;
+        sample.written(vcn * C, C)?;
+        sample.record()
+    }
+
+    /// Does something while another thread syncs, between its copy of the bits and the first record.
+    fn sync_while(sample: &Arc<Sample>, act: impl FnOnce() -> Result) -> Result {
+        let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let (synced, thread_sample) = (done.clone(), sample.clone());
+        sample.disk.stop_flushing();
+        workqueue::system().try_spawn(GFP_KERNEL, move || {
+            let result: FsResult = thread_sample.volume.sync();
+            assert_eq!(result, Ok(()));
+            drop(thread_sample);
+            synced.complete_all();
+        })?;
+        sample.disk.stop.wait();
+        let acted = act();
+        sample.disk.stop.release();
+        done.wait_for_completion();
+        acted
+    }
+
+    #[test]
+    fn a_record_that_changes_during_a_sync_waits_for_its_clusters() -> Result {
+        let sample = Arc::new(Sample::sparse()?, GFP_KERNEL)?;
+        fill(&sample, 2)?;
+        sample.disk.take_actions();
+        sync_while(&sample, || fill(&sample, 4))?;
+        let bitmap = Action::Write(Disk::bitmap_at(0));
+        let record = Action::Write(record_at(SAMPLE as usize));
+        let actions = sample.disk.take_actions();
+        // Among them is the data of the second cluster.
+        let end = [bitmap, Action::Flush, record, Action::Flush];
+        assert!(actions.first() == Some(&bitmap) && actions.ends_with(&end));
+        assert!(actions.iter().filter(|action| **action == record).count() == 1);
+        // It was dirty when the sync began, so it is durable now, as it is.
+        assert!(sample.after_power_cut()?.is_full_of(4, b'n')?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_that_was_clean_when_a_sync_began_waits_for_the_next() -> Result {
+        let sample = Arc::new(Sample::sparse()?, GFP_KERNEL)?;
+        plain(sample.volume.start_change())?;
+        sync_while(&sample, || fill(&sample, 2))?;
+        sample.disk.take_actions();
+        plain(sample.volume.sync())?;
+        let expected = [
+            Action::Write(Disk::bitmap_at(0)),
+            Action::Flush,
+            Action::Write(record_at(SAMPLE as usize)),
+            Action::Flush,
+        ];
+        let actions = sample.disk.take_actions();
+        // The end of the sync before may have written the bits.
+        assert!(*actions == expected || Some(&*actions) == expected.get(1..));
         Ok(())
     }
 

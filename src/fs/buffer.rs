@@ -8,7 +8,8 @@
 //! out; an error of the device, or a failed allocation, is forgotten at once.
 //!
 //! Only a [`super::transaction::Transaction`] changes the bytes. What it changed is dirty, and stays in
-//! the cache until [`Mapped::write_out`] has brought it to the device.
+//! the cache until [`Mapped::write_out`] has brought it to the device. What has to be on the device before
+//! is brought there in rounds: a buffer tells whether it changed since [`Mapped::begin_round`].
 //!
 //! Lock order: see [`super`]; a thread maps one buffer at a time, but for those of one transaction.
 
@@ -51,13 +52,58 @@ pub enum State {
     Broken(Error),
 }
 
+/// How far the bytes are from those on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// They are the same.
+    Clean,
+    /// They have changed since the last round began, and had been clean then.
+    Changed,
+    /// They are what they were when the last round began, and are to be written in it.
+    Ready,
+    /// They are to be written in the last round, and have changed since it began.
+    ChangedAgain,
+}
+
+impl Stage {
+    fn from_raw(raw: u32) -> Self {
+        match raw {
+            1 => Self::Changed,
+            2 => Self::Ready,
+            3 => Self::ChangedAgain,
+            _ => Self::Clean,
+        }
+    }
+
+    fn to_raw(self) -> u32 {
+        match self {
+            Self::Clean => 0,
+            Self::Changed => 1,
+            Self::Ready => 2,
+            Self::ChangedAgain => 3,
+        }
+    }
+}
+
+/// When a structure is written. What refers to others comes after them, durably.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// An extension record, which a base record refers to.
+    Extension,
+    /// The record of `$MFT`, which tells where all others are.
+    Mft,
+    /// Anything else.
+    Base,
+}
+
 /// The buffer of one structure.
 #[pin_data]
 pub struct Buffer {
     #[pin]
     state: Mutex<State>,
-    /// Whether the bytes differ from those on the device; written under the lock of the bytes.
-    dirty: Atomic<bool>,
+    /// A [`Stage`]; written under the lock of the bytes.
+    stage: Atomic<u32>,
+    rank: Rank,
 }
 
 impl Cached for Buffer {
@@ -71,7 +117,8 @@ impl Buffer {
     pub fn base_record() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::base_record"),
-            dirty: Atomic::new(false),
+            stage: Atomic::new(Stage::Clean.to_raw()),
+            rank: Rank::Base,
         })
     }
 
@@ -79,7 +126,8 @@ impl Buffer {
     pub fn extension_record() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::extension_record"),
-            dirty: Atomic::new(false),
+            stage: Atomic::new(Stage::Clean.to_raw()),
+            rank: Rank::Extension,
         })
     }
 
@@ -87,7 +135,8 @@ impl Buffer {
     pub fn mft_record() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::mft_record"),
-            dirty: Atomic::new(false),
+            stage: Atomic::new(Stage::Clean.to_raw()),
+            rank: Rank::Mft,
         })
     }
 
@@ -95,13 +144,27 @@ impl Buffer {
     pub fn index_block() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::index_block"),
-            dirty: Atomic::new(false),
+            stage: Atomic::new(Stage::Clean.to_raw()),
+            rank: Rank::Base,
         })
     }
 
     /// Whether the bytes are still to be written. Without the lock this is only a hint.
     pub fn is_dirty(&self) -> bool {
-        self.dirty.load(Relaxed)
+        self.stage() != Stage::Clean
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::from_raw(self.stage.load(Relaxed))
+    }
+
+    /// When it is written, by what it was made for.
+    pub(super) fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn set_stage(&self, stage: Stage) {
+        self.stage.store(stage.to_raw(), Relaxed);
     }
 
     /// Locks the buffer and makes sure that it is filled; `fill` reads it if it is not.
@@ -186,11 +249,6 @@ impl Mapped<'_> {
         Self::ready(&mut self.guard)
     }
 
-    /// Whether the bytes are still to be written.
-    pub(super) fn is_dirty(&self) -> bool {
-        self.buffer.is_dirty()
-    }
-
     fn ready<'g>(guard: &'g mut MutexGuard<'_, State>) -> &'g mut [u8] {
         match &mut **guard {
             State::Ready(bytes) => bytes,
@@ -201,14 +259,30 @@ impl Mapped<'_> {
 
     /// Notes that the bytes are to be written.
     pub(super) fn set_dirty(&mut self, _permit: &Permit) {
-        self.buffer.dirty.store(true, Relaxed);
+        let buffer = self.buffer;
+        buffer.set_stage(match buffer.stage() {
+            Stage::Clean | Stage::Changed => Stage::Changed,
+            Stage::Ready | Stage::ChangedAgain => Stage::ChangedAgain,
+        });
     }
 
     /// Gives the bytes up: they are in no state that may be used or written. For a transaction that
     /// could not take a change back.
     pub(super) fn poison(&mut self, error: Error, _permit: &Permit) {
         *self.guard = State::Broken(error);
-        self.buffer.dirty.store(false, Relaxed);
+        self.buffer.set_stage(Stage::Clean);
+    }
+
+    /// A round begins: the bytes are to be written in it, if they are dirty.
+    pub(super) fn begin_round(&mut self) {
+        if self.buffer.is_dirty() {
+            self.buffer.set_stage(Stage::Ready);
+        }
+    }
+
+    /// How far the bytes are from those on the device.
+    pub(super) fn stage(&self) -> Stage {
+        self.buffer.stage()
     }
 
     /// Writes the bytes with their fixups, if they are dirty; `write` gets them as they go to the device.
@@ -232,7 +306,7 @@ impl Mapped<'_> {
         let undone = fixup::undo(bytes, magic);
         written?;
         undone.map(|_| ()).map_err(malformed)?;
-        self.buffer.dirty.store(false, Relaxed);
+        self.buffer.set_stage(Stage::Clean);
         Ok(())
     }
 }

@@ -13,7 +13,8 @@ use kernel::prelude::*;
 use super::{
     buffer::{
         Buffer,
-        Mapped, //
+        Mapped,
+        Rank, //
     },
     cache::Handle,
     device::Device,
@@ -55,6 +56,11 @@ impl Record {
     /// Which record it is.
     pub fn number(&self) -> RecordNumber {
         self.number
+    }
+
+    /// Whether it entered the cache as an extension record.
+    pub(super) fn is_extension(&self) -> bool {
+        self.buffer.rank() == Rank::Extension
     }
 
     /// Locks the record and reads it if need be. Dropping the guard unmaps it.

@@ -29,6 +29,7 @@ use super::{
         Run,
         Zone, //
     },
+    array,
     attribute::Attribute,
     bits, data,
     device::Device,
@@ -189,13 +190,13 @@ impl<D: Device> Volume<D> {
         records.bits.allocate(self, goal, one, claim, Purpose::Data)
     }
 
-    /// Gives up the records that became free when all up to the end of an epoch was made durable: they are
-    /// marked so, and then their bits are cleared. Says whether there were any.
-    pub(super) fn settle_records(&self, until: Epoch) -> Result<bool> {
-        let records = self.records_for_writing()?;
+    /// Marks the records as free that no record refers to since all up to the end of an epoch is durable. Says
+    /// whether there were any; their bits are for [`Allocator::settle`].
+    pub(super) fn give_up_records(&self, until: Epoch) -> Result<bool> {
         let mut any = false;
         let mut result = Ok(());
-        records.bits.settle(until, |run| {
+        let records = self.records_for_writing()?;
+        records.bits.each_queued(until, |run| {
             any = true;
             result = result.and(self.give_up(RecordNumber::new(run.lcn.get())));
         });
@@ -210,8 +211,12 @@ impl<D: Device> Volume<D> {
             number,
             sequence: SequenceNumber::ZERO,
         };
-        let page = transaction.map_record(self, &record, any)?;
-        transaction.change(page, Change::deallocate_record)?;
+        match transaction.map_record(self, &record, any) {
+            Ok(page) => transaction.change(page, Change::deallocate_record)?,
+            // It was marked by an attempt that failed later.
+            Err(Error::Stale(_)) => {}
+            Err(error) => return Err(error),
+        }
         transaction.commit();
         Ok(())
     }
@@ -228,12 +233,18 @@ pub(super) struct NewRecord<'v, D: Device> {
 impl<'v, D: Device> NewRecord<'v, D> {
     /// Takes a free record for the file with this base record.
     pub(super) fn new(volume: &'v Volume<D>, base: MftReference, whom: For) -> Result<Self> {
+        // Those that somebody looks at as what they were before, so that others come.
+        let mut passed_over = KVec::new();
         for _ in 0..MAX_TRIES {
             let bit = volume.take_record(whom)?;
             let number = RecordNumber::new(bit.run().lcn.get());
             // It may be there as what it was before, with the lock of a base record.
             volume.records.forget(number);
             let record = volume.record(number, Role::Extension)?;
+            if !record.is_extension() {
+                array::push(&mut passed_over, bit)?;
+                continue;
+            }
             match make(volume, &record, base)? {
                 Some(sequence) => {
                     return Ok(Self {

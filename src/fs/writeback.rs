@@ -8,7 +8,10 @@
 //! writes it again, and the caller has the error.
 //!
 //! What has to be on the device before (clusters that a record refers to are marked as used in
-//! `$Bitmap`, data is where the record says) is for [`super::volume::Volume::sync`] to order.
+//! `$Bitmap`, data is where the record says) is for [`super::volume::Volume::sync`] to order. It begins a
+//! round, makes that durable for all records of the round, and then writes them. A record that changes in
+//! between may tell of more: for it that is done once more, with its lock held. One that was clean when the
+//! round began waits for the next.
 
 use kernel::sync::Arc;
 
@@ -17,7 +20,12 @@ use super::{
         Attribute,
         Mapping, //
     },
-    buffer::Buffer,
+    buffer::{
+        Buffer,
+        Mapped,
+        Rank,
+        Stage, //
+    },
     cache::Handle,
     catalog::Catalog,
     data,
@@ -38,9 +46,7 @@ use crate::ondisk::{
     attribute::AttributeType,
     fixup::Magic,
     index::VcnUnit,
-    record::RecordHeader,
     units::{
-        system_record,
         IndexBlockSize,
         MftReference,
         RecordNumber,
@@ -48,56 +54,56 @@ use crate::ondisk::{
     },
 };
 
-/// When a record is written. What refers to others comes after them, durably.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rank {
-    /// An extension record, which a base record refers to.
-    Extension,
-    /// The record of `$MFT`, which tells where all others are.
-    Mft,
-    /// Any other.
-    Base,
-}
-
-impl Rank {
-    fn of(number: RecordNumber, record: &[u8]) -> Self {
-        let base = RecordHeader::parse(record)
-            .ok()
-            .and_then(|header| header.base);
-        match base {
-            _ if number == system_record::MFT => Self::Mft,
-            Some(_) => Self::Extension,
-            None => Self::Base,
-        }
-    }
-}
-
 impl<D: Device> Store<D> {
     /// Writes all dirty records and index blocks; says the first error, after all were tried.
     ///
-    /// May sleep. They are durable after a flush of the device.
+    /// Only for records that tell of nothing that has to be on the device before. May sleep. They are
+    /// durable after a flush of the device.
     pub fn write_dirty(&self) -> Result {
-        let mut result = self.write_dirty_blocks();
-        for rank in [Rank::Extension, Rank::Mft, Rank::Base] {
-            let written = self.write_dirty_records(rank);
-            // What refers to records that could not be written stays as it is.
-            let any = written?;
-            if any && rank != Rank::Base {
-                result = result.and(self.device().flush().map_err(Error::Device));
-            }
-        }
-        result
+        self.begin_round()?;
+        self.write_round(|| Ok(()))
     }
 
-    /// Writes the dirty records of a rank; says whether there were any.
-    fn write_dirty_records(&self, rank: Rank) -> Result<bool> {
+    /// Begins a round of all records that are dirty now.
+    pub(super) fn begin_round(&self) -> Result {
+        self.each_dirty_record(|_, buffer| {
+            buffer.map(|| Err(Error::NotFound))?.begin_round();
+            Ok(false)
+        })
+        .map(|_| ())
+    }
+
+    /// Writes the records of the round, and all dirty index blocks, which tell of no clusters; says the
+    /// first error, after all were tried that nothing refers to which could not be written.
+    ///
+    /// `prepare` is called, with the lock of a record held, if that has changed since the round began: it
+    /// makes durable what has to be on the device before the record. May sleep. All is durable after a flush
+    /// of the device.
+    pub(super) fn write_round(&self, prepare: impl Fn() -> Result) -> Result {
+        let blocks = self.write_dirty_blocks();
+        for rank in [Rank::Extension, Rank::Mft, Rank::Base] {
+            let any = self.each_dirty_record(|number, buffer| {
+                self.write_record(number, buffer, rank, &prepare)
+            })?;
+            if any && rank != Rank::Base {
+                self.device().flush().map_err(Error::Device)?;
+            }
+        }
+        blocks
+    }
+
+    /// Calls `act` for each dirty record; says whether it did something, or the first error.
+    fn each_dirty_record<F>(&self, act: F) -> Result<bool>
+    where
+        F: Fn(RecordNumber, &Handle<Buffer>) -> Result<bool>,
+    {
         let mut result = Ok(());
         let mut any = false;
         let mut next = RecordNumber::ZERO;
         // Ends: the number ascends in each turn.
         while let Some((number, buffer)) = self.records.next_that_stays(next) {
-            match self.write_record(number, &buffer, rank) {
-                Ok(written) => any |= written,
+            match act(number, &buffer) {
+                Ok(done) => any |= done,
                 Err(error) => result = result.and(Err(error)),
             }
             let Some(behind) = number.get().checked_add(1) else {
@@ -108,20 +114,60 @@ impl<D: Device> Store<D> {
         result.map(|()| any)
     }
 
-    /// Writes a record, if it is dirty and of this rank; whether it was.
+    /// Writes a record, if it is of the round and of this rank; whether it was.
     fn write_record(
         &self,
         number: RecordNumber,
         buffer: &Handle<Buffer>,
         rank: Rank,
+        prepare: &impl Fn() -> Result,
     ) -> Result<bool> {
-        let place = Place::Record(number);
-        let mapping = self.mft();
-        let mut mapped = buffer.map(|| Err(Error::NotFound))?;
-        if Rank::of(number, mapped.bytes()) != rank {
+        if buffer.rank() != rank {
             return Ok(false);
         }
-        let was_dirty = mapped.is_dirty();
+        let mut mapped = buffer.map(|| Err(Error::NotFound))?;
+        match mapped.stage() {
+            Stage::Clean | Stage::Changed => return Ok(false),
+            Stage::Ready => {}
+            Stage::ChangedAgain => {
+                prepare()?;
+                self.write_before(rank, prepare)?;
+            }
+        }
+        self.write_mapped(number, &mut mapped)?;
+        Ok(true)
+    }
+
+    /// Writes what records of a rank may refer to since the round began: all dirty ones of lower ranks,
+    /// durably. The caller holds the lock of a record of that rank.
+    fn write_before(&self, rank: Rank, prepare: &impl Fn() -> Result) -> Result {
+        for lower in [Rank::Extension, Rank::Mft] {
+            if lower == rank {
+                break;
+            }
+            let any = self.each_dirty_record(|number, buffer| {
+                if buffer.rank() != lower {
+                    return Ok(false);
+                }
+                let mut mapped = buffer.map(|| Err(Error::NotFound))?;
+                match mapped.stage() {
+                    Stage::Clean => return Ok(false),
+                    Stage::Ready => {}
+                    Stage::Changed | Stage::ChangedAgain => prepare()?,
+                }
+                self.write_mapped(number, &mut mapped)?;
+                Ok(true)
+            })?;
+            if any {
+                self.device().flush().map_err(Error::Device)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_mapped(&self, number: RecordNumber, mapped: &mut Mapped<'_>) -> Result {
+        let place = Place::Record(number);
+        let mapping = self.mft();
         mapped.write_out(
             Magic::FILE,
             |what| Error::corrupt(place, what),
@@ -133,8 +179,7 @@ impl<D: Device> Store<D> {
                     None => Ok(()),
                 }
             },
-        )?;
-        Ok(was_dirty)
+        )
     }
 
     fn write_dirty_blocks(&self) -> Result {

@@ -7,9 +7,12 @@
 //! after everything else is on the device. As long as this driver writes no log, the one that is there is
 //! emptied with the first change: replaying it later would put old metadata in the place of new.
 //!
-//! Order at [`Volume::sync`]: the bits of clusters and records that are in use, then the records that refer to
-//! them, then those that were given up, then the bits of what is free. What is cut off between leaves clusters that nobody uses, never
-//! one that two believe to have.
+//! Order at [`Volume::sync`]: data and the bits of clusters and records that are in use, then the records
+//! that refer to them, then records that were given up, then the bits of what is free. What is cut off between
+//! leaves clusters that nobody uses, never one that two believe to have. The device may keep what it was not
+//! told to flush in any order, so there is a flush between each two; and since files change meanwhile, a
+//! record that does so after the bits were copied is written only after those of then, see
+//! [`super::writeback`].
 //!
 //! Lock order: see [`super`]. Both mutexes here are taken before any other of this layer but that of a
 //! mapping.
@@ -294,16 +297,23 @@ impl<D: Device> Volume<D> {
             clusters.write_back(self)?;
             records.bits().write_back(self)
         };
-        write_bits()?;
+        let bits = || {
+            write_bits()?;
+            self.flush()
+        };
+        self.begin_round()?;
+        bits()?;
+        self.write_round(bits)?;
         self.flush()?;
-        self.write_dirty()?;
-        // Bits of what was allocated since the first time; a record may refer to it by now.
-        write_bits()?;
-        self.flush()?;
-        clusters.settle(epoch, |_| {});
-        if self.settle_records(record_epoch)? {
-            self.write_dirty()?;
+        // Nothing on the device refers to them any more.
+        if self.give_up_records(record_epoch)? {
+            self.begin_round()?;
+            bits()?;
+            self.write_round(bits)?;
+            self.flush()?;
         }
+        records.bits().settle(record_epoch, |_| {});
+        clusters.settle(epoch, |_| {});
         write_bits()
     }
 

@@ -161,6 +161,20 @@ impl Allocator {
         old
     }
 
+    /// Calls `each`, without a lock, for each run that [`settle`](Self::settle) would make free now. The
+    /// caller is the only one who settles.
+    pub(in crate::fs) fn each_queued(&self, until: Epoch, mut each: impl FnMut(Run)) {
+        let mut from = Lcn::ZERO;
+        // Each turn goes on behind the run that it found.
+        loop {
+            let Some(run) = self.state.lock().next_queued(from, until) else {
+                break;
+            };
+            each(run);
+            from = run.end();
+        }
+    }
+
     /// All transactions up to the end of this epoch are durable: what they have freed is free.
     ///
     /// `each` is called for each run before anybody else can get its clusters, without a lock: it may
@@ -197,9 +211,16 @@ impl State {
 
     /// The first run at or behind `from` that can be made free; nobody else will do so.
     fn begin_settling(&mut self, from: Lcn, until: Epoch) -> Option<Run> {
+        let run = self.next_queued(from, until)?;
+        self.pending.get_mut(&run.lcn)?.stage = Stage::Settling;
+        Some(run)
+    }
+
+    /// The first run at or behind `from` that waits for this epoch to be durable.
+    fn next_queued(&self, from: Lcn, until: Epoch) -> Option<Run> {
         let mut from = from;
         // Each turn goes on to the next node.
-        let run = loop {
+        loop {
             let cursor = self.pending.cursor_lower_bound(&from)?;
             let (lcn, pending) = cursor.current();
             let run = Run {
@@ -207,12 +228,10 @@ impl State {
                 length: pending.length,
             };
             match pending.stage {
-                Stage::Queued(epoch) if epoch <= until => break run,
+                Stage::Queued(epoch) if epoch <= until => return Some(run),
                 Stage::Prepared | Stage::Queued(_) | Stage::Settling => from = run.end(),
             }
-        };
-        self.pending.get_mut(&run.lcn)?.stage = Stage::Settling;
-        Some(run)
+        }
     }
 
     /// Makes a run free that [`State::begin_settling`] gave.
