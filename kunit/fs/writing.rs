@@ -397,6 +397,19 @@ mod tests {
     }
 
     #[test]
+    fn a_volume_that_was_dirty_stays_marked() -> Result {
+        let sample = Sample::dense()?;
+        put_volume(&sample.disk, (3, 1), DIRTY)?;
+        let sample = Sample::open(sample.disk)?;
+        assert!(sample.volume.begin_writing(true).is_ok());
+        sample.set_size(C)?;
+        plain(sample.volume.end_writing())?;
+        assert_eq!(sample.after_power_cut()?.data.data_size().get(), C);
+        assert_eq!(refusal(&sample.disk, false)?, Some(Refusal::Dirty));
+        Ok(())
+    }
+
+    #[test]
     fn what_could_not_be_written_is_written_later_and_the_mark_stays() -> Result {
         let sample = Sample::dense()?;
         sample.set_size(C)?;

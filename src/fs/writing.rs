@@ -161,8 +161,9 @@ impl Mode {
 #[pin_data]
 pub struct Writing {
     mode: Atomic<u32>,
-    /// Whether metadata could not be written: then the volume stays marked dirty.
-    failed: Atomic<bool>,
+    /// Whether the volume stays marked dirty: metadata could not be written, or it was marked before, and
+    /// nobody has checked it.
+    stays_marked: Atomic<bool>,
     /// Held by the one who changes the mode.
     #[pin]
     marking: Mutex<()>,
@@ -176,7 +177,7 @@ impl Writing {
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             mode: Atomic::new(Mode::ReadOnly.to_raw()),
-            failed: Atomic::new(false),
+            stays_marked: Atomic::new(false),
             marking <- new_mutex!((), "ntfs_rs::marking"),
             syncing <- new_mutex!((), "ntfs_rs::syncing"),
         })
@@ -195,7 +196,8 @@ impl<D: Device> Volume<D> {
     /// Decides whether the volume may be written, and if so, lets it. Nothing is written yet.
     ///
     /// With `force` a volume that is dirty, or whose log is not clean, is written all the same: what the
-    /// log would have mended is lost. A hibernated Windows is not forced.
+    /// log would have mended is lost. It stays marked until somebody checks it. A hibernated Windows is not
+    /// forced.
     pub fn begin_writing(&self, force: bool) -> core::result::Result<(), Refusal> {
         let _alone = self.writing().marking.lock();
         if self.writing().mode() != Mode::ReadOnly {
@@ -226,6 +228,9 @@ impl<D: Device> Volume<D> {
             return Err(Refusal::Hibernated);
         }
         if force {
+            if flags.contains(VolumeFlags::DIRTY) {
+                self.writing().stays_marked.store(true, Relaxed);
+            }
             return Ok(());
         }
         if flags.contains(VolumeFlags::CHKDSK_UNDERWAY) {
@@ -283,7 +288,7 @@ impl<D: Device> Volume<D> {
         }
         let result = self.write_metadata();
         if result.is_err() {
-            self.writing().failed.store(true, Relaxed);
+            self.writing().stays_marked.store(true, Relaxed);
         }
         result
     }
@@ -329,7 +334,7 @@ impl<D: Device> Volume<D> {
         let was_changed = self.writing().mode() == Mode::Changed;
         self.writing().set_mode(Mode::ReadOnly);
         synced?;
-        if was_changed && !self.writing().failed.load(Relaxed) {
+        if was_changed && !self.writing().stays_marked.load(Relaxed) {
             self.flush()?;
             self.write_dirty_flag(false)?;
         }
@@ -338,7 +343,7 @@ impl<D: Device> Volume<D> {
 
     /// Stops all writing at once; the volume stays as it is on the device, marked dirty.
     pub fn shutdown(&self) {
-        self.writing().failed.store(true, Relaxed);
+        self.writing().stays_marked.store(true, Relaxed);
         self.writing().set_mode(Mode::ReadOnly);
     }
 
