@@ -114,8 +114,7 @@ impl Range<'_> {
     /// Behind the valid size all are zeros already.
     fn zero(&self, keeps_size: bool) -> Result {
         self.allocate(keeps_size)?;
-        let end = self.end.min(self.inode().valid_size());
-        iomap_write::zero_range(&self.lock, self.start.min(end), end)
+        iomap_write::zero_range(&self.lock, self.start, self.end)
     }
 
     /// Makes holes of the clusters that are wholly in the range, and zeros of the rest.

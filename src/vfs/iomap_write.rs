@@ -389,16 +389,18 @@ fn mark_initialized<T: super_block::Operations>(inode: &Inode<T>, end: u64) {
     }
 }
 
-/// Zeroes a range in the page cache, and has the zeros written, where there is something; not beyond the end
-/// of the file (`iomap_zero_range`).
+/// Zeroes a range in the page cache, and has the zeros written, where there is something; not beyond the valid
+/// size: all is zero there, and to write a part of it would make what is before that part count as valid.
 pub(crate) fn zero_range<T: super_block::Operations>(
     lock: &InvalidateLock<'_, T>,
     start: u64,
     end: u64,
 ) -> Result {
+    let end = end.min(lock.inode().valid_size());
     zero(lock, start, end, &Table::<T>::ZERO)
 }
 
+/// Zeroes a range, not beyond the end of the file (`iomap_zero_range`).
 fn zero<T: super_block::Operations>(
     lock: &InvalidateLock<'_, T>,
     start: u64,
@@ -437,7 +439,7 @@ pub(crate) fn extend_valid<T: super_block::Operations>(
     let inode = lock.inode();
     let valid = inode.valid_size();
     if valid < pos {
-        zero_range(lock, valid, pos)?;
+        zero(lock, valid, pos, &Table::<T>::ZERO)?;
         mark_initialized(inode, pos);
     }
     Ok(())
