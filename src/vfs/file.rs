@@ -174,14 +174,15 @@ where
     /// Called by the VFS only, as `struct file_operations` says, for a file of `T`.
     unsafe extern "C" fn fsync(
         file: *mut bindings::file,
-        start: bindings::loff_t,
-        end: bindings::loff_t,
+        _start: bindings::loff_t,
+        _end: bindings::loff_t,
         _datasync: c_int,
     ) -> c_int {
         from_result(|| {
             // SAFETY: The VFS passes our file.
             unsafe {
-                let written = to_result(bindings::file_write_and_wait_range(file, start, end));
+                // What lies before a range may keep it from being seen, so all is written, whatever was asked for.
+                let written = to_result(bindings::file_write_and_wait_range(file, 0, i64::MAX));
                 F::fsync(file_inode(file)).and(written)?;
             }
             Ok(0)
