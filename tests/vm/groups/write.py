@@ -41,6 +41,10 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     for cluster in (512, 4096):
         add("shatter", 512, cluster, 256 * MI, pieces=600 * (many // 4 or 1), sizes=[0, 700, 4096])
     add("others", 512, 4096, 128 * MI, steps=1000 * many, bytes=4 * MI * (8 if campaign else 1))
+    for cluster in (4096, 512, 64 * KI) if campaign else (4096,):
+        sizes = [300, 699, 5000, 20000, 60000, 120000]
+        cuts = (500 if cluster == 4096 else 100) if campaign else 16
+        add("power", 512, cluster, 16 * MI if cluster < 64 * KI else 64 * MI, sizes=sizes, stale=True, steps=240 if campaign else 60, cuts=cuts)
     return chosen
 
 
@@ -62,13 +66,14 @@ def run(context: Context) -> None:
     extra = {"fsx": programs.fsx()} if any(spec["part"] == "others" for spec in wanted) else {}
     for kernel in kernels:
         plan: dict[str, object] = {
-            "writes": True, "specs": wanted, "unsupported": UNSUPPORTED[context.fstype],
+            "writes": True, "unsupported": UNSUPPORTED[context.fstype],
+            "specs": wanted,
             "readers": ([] if context.fstype != "ntfs_rs" else ["ntfs", "ntfs3"] if kernel == "debug" else ["ntfs"]),
         }  # fmt: skip
         disk = images.scratch(8)
         try:
             run_job(
-                context, "write", plan, kernel=kernel, disks=[vm.Disk(disk, mode="rw")], timeout=7200 if context.campaign else 1800, checker=True,
+                context, "write", plan, kernel=kernel, disks=[vm.Disk(disk, mode="rw")], timeout=21600 if context.campaign else 2700, checker=True,
                 programs=extra,
             )  # fmt: skip
         finally:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from .. import volume
 
 FOLDER = "files"
+# What all clusters have before they are allocated, where a test is to recognise that.
+STALE = b"STALE, of nobody"
 # Below, at and above what fits into a record of 1 KiB, and of 4 KiB.
 SIZES = (0, 1, 100, 511, 512, 513, 600, 640, 680, 700, 720, 760, 1000, 2000, 3000, 3600, 3700, 3800, 4095, 4096)
 
@@ -38,6 +40,8 @@ def make(fstype: str, image: str, spec: dict, seed: int) -> Ground:
     """An empty volume with the files of `spec["files"]`: plain ones of each size, sparse ones, one with many names."""
     ground = Ground(fstype, image, spec["sector"], spec["cluster"])
     with open(image, "wb") as file:
+        for _ in range(0, spec["size"] if spec.get("stale") else 0, len(STALE) << 16):
+            file.write(STALE * (1 << 16))
         file.truncate(spec["size"])
     volume.run(
         "mkntfs", "-Q", "-F", "-q", "-L", "written", "-p", "0", "-s", str(spec["sector"]), "-c", str(spec["cluster"]), image,
