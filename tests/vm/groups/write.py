@@ -45,6 +45,10 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         sizes = [300, 699, 5000, 20000, 60000, 120000]
         cuts = (500 if cluster == 4096 else 100) if campaign else 16
         add("power", 512, cluster, 16 * MI if cluster < 64 * KI else 64 * MI, sizes=sizes, stale=True, steps=240 if campaign else 60, cuts=cuts)
+    for cluster in (512, 4096, 64 * KI) if campaign else (4096,):
+        sizes = [100, 200, 300, 600, 690, 695, 1000, 4096, 9000, 30000]
+        workloads = (50 if cluster == 4096 else 15) if campaign else 2
+        add("brim", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=sizes, workloads=workloads, steps=400)
     return chosen
 
 

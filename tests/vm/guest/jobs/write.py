@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, full, ground, others, power, shatter, threshold, verify
+from ..write import after, brim, full, ground, others, power, shatter, threshold, verify
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -28,6 +28,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         shatter.run(report, made, seed, spec["pieces"])
     elif spec["part"] == "power":
         power.run(report, made, seed, spec["steps"], spec["cuts"])
+    elif spec["part"] == "brim":
+        brim.run(report, made, seed, spec["workloads"], spec["steps"])
     else:
         others.fsx(report, made, "plain 3000", seed, spec["steps"], plan["unsupported"])
         others.fio(report, made, "plain 4096", seed, spec["bytes"])
