@@ -49,6 +49,7 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         sizes = [100, 200, 300, 600, 690, 695, 1000, 4096, 9000, 30000]
         workloads = (50 if cluster == 4096 else 15) if campaign else 2
         add("brim", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=sizes, workloads=workloads, steps=400)
+    add("nested", 512, 4096, 128 * MI, sizes=[4096], seconds=20 if campaign else 4, stressors=8 if campaign else 3)
     return chosen
 
 

@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, brim, full, ground, others, power, shatter, threshold, verify
+from ..write import after, brim, full, ground, nested, others, power, shatter, threshold, verify
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -30,6 +30,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         power.run(report, made, seed, spec["steps"], spec["cuts"])
     elif spec["part"] == "brim":
         brim.run(report, made, seed, spec["workloads"], spec["steps"])
+    elif spec["part"] == "nested":
+        nested.run(report, made, spec["seconds"], spec["stressors"], seed)
     else:
         others.fsx(report, made, "plain 3000", seed, spec["steps"], plan["unsupported"])
         others.fio(report, made, "plain 4096", seed, spec["bytes"])
