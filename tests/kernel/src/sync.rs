@@ -7,6 +7,20 @@ pub mod atomic;
 pub mod completion;
 pub mod lock;
 
+/// What locks and atomics are made of.
+mod backend {
+    #[cfg(feature = "loom")]
+    pub use loom::sync::{
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize},
+        Mutex, MutexGuard,
+    };
+    #[cfg(not(feature = "loom"))]
+    pub use std::sync::{
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize},
+        Mutex, MutexGuard,
+    };
+}
+
 pub use arc::Arc;
 pub use completion::Completion;
 pub use lock::{Mutex, MutexGuard, SpinLock, SpinLockGuard};

@@ -36,18 +36,26 @@ def cargo(context: Context) -> None:
     os.environ.setdefault("CARGO_TERM_COLOR", "never")
     done = context.command("cargo-fmt", "cargo", "fmt", "--all", "--check")
     report.check("the Rust sources are formatted", tail_of(done.stdout) if done.returncode else "")
-    done = context.command("cargo-clippy", "cargo", "clippy", "--all-targets", "--", "-D", "warnings")
-    report.check("clippy has nothing to say on the host", tail_of(done.stdout) if done.returncode else "")
-    done = context.command("cargo-test", "cargo", "test", "--no-fail-fast")
+    for package in ("ntfs_rs", "model"):
+        done = context.command(f"cargo-clippy-{package}", "cargo", "clippy", "-p", package, "--all-targets", "--", "-D", "warnings")
+        report.check(f"clippy has nothing to say of {package} on the host", tail_of(done.stdout) if done.returncode else "")
+    cargo_test(context, "cargo test", 100)
+    cargo_test(context, "cargo test of the model of threads", 4, "-p", "model")
+
+
+def cargo_test(context: Context, title: str, least: int, *words: str) -> None:
+    """Runs the tests of a package, of which at the least so many must pass."""
+    report = context.report
+    done = context.command(title.replace(" ", "-"), "cargo", "test", "--no-fail-fast", *words)
     results = [tuple(map(int, found.groups())) for found in RESULT.finditer(done.stdout)]
     passed, failed, ignored = (sum(column) for column in zip(*results, strict=True)) if results else (0, 0, 0)
     report.count(passed, 0, ignored)
-    failures = re.findall(r"^test (\S+) \.\.\. FAILED$", done.stdout, re.MULTILINE)
+    failures = re.findall(r"^test (\S+)(?: - should panic)? \.\.\. FAILED$", done.stdout, re.MULTILINE)
     for name in failures:
         where = done.stdout.find(f"---- {name} stdout ----")
-        report.failed(f"cargo test {name}", done.stdout[where : where + 1500] if where >= 0 else "see the log")
-    report.check("cargo test runs to its end", tail_of(done.stdout) if done.returncode and not failures else "")
-    report.check("cargo test has tests", "" if passed > 100 else f"only {passed} passed, {failed} failed")
+        report.failed(f"{title} {name}", done.stdout[where : where + 1500] if where >= 0 else "see the log")
+    report.check(f"{title} runs to its end", tail_of(done.stdout) if done.returncode and not failures else "")
+    report.check(f"{title} has tests", "" if passed > least else f"only {passed} passed, {failed} failed")
 
 
 def module(context: Context) -> None:

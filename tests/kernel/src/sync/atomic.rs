@@ -2,7 +2,9 @@
 
 //! Atomics whose ordering is a type.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering as Std};
+use core::sync::atomic::Ordering as Std;
+
+use super::backend::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
 pub use ordering::{Acquire, Full, Relaxed, Release};
 

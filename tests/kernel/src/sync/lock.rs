@@ -9,16 +9,18 @@ use core::{
 
 use pinned_init::PinInit;
 
+use super::backend;
+
 /// A lock with data in it; `B` tells a mutex from a spin lock.
 pub struct Lock<T, B> {
-    data: std::sync::Mutex<T>,
+    data: backend::Mutex<T>,
     _backend: PhantomData<B>,
 }
 
 /// Proof of a held lock.
 #[must_use = "the lock unlocks immediately when the guard is unused"]
 pub struct Guard<'a, T, B> {
-    guard: std::sync::MutexGuard<'a, T>,
+    guard: backend::MutexGuard<'a, T>,
     _backend: PhantomData<B>,
 }
 
@@ -45,7 +47,7 @@ impl<T, B> Lock<T, B> {
     /// An initialiser of a lock; use `new_mutex!` and `new_spinlock!`.
     pub fn new(data: T) -> impl PinInit<Self> {
         Self {
-            data: std::sync::Mutex::new(data),
+            data: backend::Mutex::new(data),
             _backend: PhantomData,
         }
     }
