@@ -5,6 +5,7 @@
 pub(crate) mod disk;
 pub(crate) mod race;
 pub(crate) mod sample;
+pub(crate) mod scene;
 
 /// The kernel has fault injection for this.
 #[cfg(not(CONFIG_RUST))]
@@ -25,6 +26,7 @@ mod readdir;
 mod record;
 mod residency;
 mod runlist;
+mod sequence;
 mod symlink;
 mod transaction;
 mod unrecorded;

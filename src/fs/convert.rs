@@ -109,13 +109,23 @@ pub fn resize_resident<D: Device>(
     data: &Attribute,
     size: ByteCount,
 ) -> Result<Form> {
+    resize_resident_probed(volume, data, size, &())
+}
+
+/// [`resize_resident`] with a probe at the places where another thread could come between.
+pub fn resize_resident_probed<D: Device, P: Probe>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    size: ByteCount,
+    probe: &P,
+) -> Result<Form> {
     check_writable(data, Form::Resident)?;
     volume.start_change()?;
     let length = match usize::try_from(size.get()) {
         Ok(length) if length <= volume.record_bytes() => length,
         _ => return Ok(Form::NonResident),
     };
-    let resized = in_record(volume, data, &(), |transaction, page, old, place| {
+    let resized = in_record(volume, data, probe, |transaction, page, old, place| {
         if old == length {
             return Ok(());
         }
