@@ -210,7 +210,7 @@ mod tests {
         scene.disk.stop_reading(place);
         let reader = Thread::start(&scene, Act::Read, None)?;
         scene.disk.stop.wait();
-        scene.truncate()?;
+        scene.set_size(0)?;
         assert!(scene.hint() == Form::Resident);
         // Not free before it is durable that the file has it no more.
         assert_eq!(scene.free()?, free - 1);
@@ -230,7 +230,7 @@ mod tests {
         let scene = Scene::new()?;
         let reader = Thread::start(&scene, Act::Read, Some(Point::HintResident))?;
         Thread::start(&scene, Act::Convert(CLUSTERED), None)?.finish()?;
-        scene.truncate()?;
+        scene.set_size(0)?;
         let size = ByteCount::new(5);
         let resized = convert::resize_resident(&scene.volume, &scene.data, size);
         assert!(plain(resized)? == Form::Resident);

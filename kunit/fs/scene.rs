@@ -2,6 +2,8 @@
 
 //! A small file whose value leaves its record, and threads that meet there.
 
+use core::ops::Deref;
+
 use kernel::{
     new_mutex,
     prelude::*,
@@ -18,30 +20,19 @@ use kernel::{
 };
 
 use super::{
-    disk::{
-        mount,
-        open_file,
-        plain,
-        writable,
-        Disk,
-        Ram,
-        SAMPLE, //
-    },
-    race::Gate, //
+    disk::plain,
+    race::Gate,
+    sample::Sample, //
 };
 use crate::{
     fs::{
-        attribute::Attribute,
         convert,
         data,
         residency::{
             Form,
             Point, //
-        },
-        resize,
-        volume::Volume, //
+        }, //
     },
-    kunit::fixtures::record::resident,
     ondisk::units::{
         ByteCount,
         ByteOffset, //
@@ -57,43 +48,31 @@ pub(crate) const WRITTEN: [u8; LENGTH] = *b"written by a writer.";
 pub(crate) const NOTHING: usize = 0;
 const FAILED: usize = usize::MAX;
 
-/// A volume with one small file.
-pub(crate) struct Scene {
-    pub(crate) disk: Arc<Disk>,
-    pub(crate) volume: KBox<Volume<Ram>>,
-    pub(crate) data: Arc<Attribute>,
+/// A small file, and what is asked of it.
+pub(crate) struct Scene(Sample);
+
+impl Deref for Scene {
+    type Target = Sample;
+
+    fn deref(&self) -> &Sample {
+        &self.0
+    }
 }
 
 impl Scene {
     pub(crate) fn new() -> Result<Arc<Self>> {
-        let disk = Disk::new()?;
-        disk.make_writable()?;
-        disk.put_file(SAMPLE, &[&resident(0x80, "", 1, &RESIDENT)?])?;
-        let volume = mount(&disk)?;
-        writable(&volume)?;
-        let inode = open_file(&volume, SAMPLE)?;
-        let data = plain(inode.data())?.ok_or(ENOENT)?.clone();
-        Ok(Arc::new(Self { disk, volume, data }, GFP_KERNEL)?)
+        Ok(Arc::new(Self(Sample::small()?), GFP_KERNEL)?)
     }
 
     pub(crate) fn hint(&self) -> Form {
         self.data.residency().hint()
     }
 
-    pub(crate) fn free(&self) -> Result<u64> {
-        Ok(plain(self.volume.free_clusters())?.ok_or(ENOENT)?.get())
-    }
-
     /// What one who comes later reads.
     pub(crate) fn content(&self) -> Result<(usize, [u8; LENGTH])> {
         let mut bytes = [0; LENGTH];
-        let volume = &**self.volume;
-        let read = data::read_at(volume, &self.data, ByteOffset::ZERO, &mut bytes);
+        let read = data::read_at(&**self.volume, &self.data, ByteOffset::ZERO, &mut bytes);
         Ok((plain(read)?, bytes))
-    }
-
-    pub(crate) fn truncate(&self) -> Result {
-        plain(resize::set_size(&self.volume, &self.data, ByteCount::ZERO))
     }
 }
 
@@ -159,7 +138,7 @@ impl Thread {
     }
 
     fn run(&self, act: Act) {
-        let Scene { volume, data, .. } = &*self.scene;
+        let Sample { volume, data, .. } = &**self.scene;
         let start = ByteOffset::ZERO;
         let failed = match act {
             Act::Read => {
@@ -182,7 +161,7 @@ impl Thread {
                 self.sent_away.store(form == Ok(Form::NonResident), Relaxed);
                 form.is_err()
             }
-            Act::Empty => self.scene.truncate().is_err(),
+            Act::Empty => self.scene.set_size(0).is_err(),
             Act::Convert(value) => {
                 convert::make_non_resident_probed(volume, data, &value, &self.gate).is_err()
             }
