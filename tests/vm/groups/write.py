@@ -29,13 +29,14 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         chosen.append(dict(part=part, name=name, number=len(chosen), sector=sector, cluster=cluster, size=size, **more))
 
     many = 20 if campaign else 1
-    for sector, cluster in ((512, 512), (512, 4096), (512, 64 * KI), (4096, 4096)):
+    geometries = ((512, 512), (512, 4096), (512, 64 * KI), (4096, 4096))
+    for sector, cluster in geometries:
         size = 64 * MI if cluster < 64 * KI else 256 * MI
         # The kernel's ntfs opens no sparse file on larger clusters, and ntfs3 gives ENOENT for many a step on one.
         sparse = [] if fstype == "ntfs3" or (fstype == "ntfs" and cluster > 4096) else [300_000, 70_000]
         add("verify", sector, cluster, size, steps=150 * many, remounts=3, sparse=sparse, links=12 if cluster == 4096 else 0)
-    for sector, cluster in ((512, 4096), (4096, 4096)):
-        add("threshold", sector, cluster, 64 * MI, seconds=12 * many)
+    for sector, cluster in geometries if campaign else ((512, 4096), (4096, 4096)):
+        add("threshold", sector, cluster, 64 * MI, seconds=150 if campaign else 12)
     for cluster in (512, 4096, 64 * KI):
         add("full", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=[0, 100, 700, 4096])
     for cluster in (512, 4096):
@@ -63,6 +64,7 @@ def fits(module: Path, kernel: str) -> bool:
 def run(context: Context) -> None:
     import vm
 
+    context.report.say(f"     write: seed {context.seed}")
     # Only the debug kernel has ntfs3, and only it sees what goes wrong without a trace.
     kernels = {"ntfs3": ["debug"], "ntfs": ["stock"]}.get(context.fstype, ["stock", "debug"] if context.campaign or context.built else ["debug"])
     if context.built:

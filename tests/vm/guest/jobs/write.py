@@ -21,7 +21,7 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
     if spec["part"] == "verify":
         verify.run(report, made, seed, spec["steps"], spec["remounts"], plan["unsupported"])
     elif spec["part"] == "threshold":
-        threshold.run(report, made, seed, spec["seconds"])
+        threshold.run(report, made, seed, spec["seconds"], plan["unsupported"])
     elif spec["part"] == "full":
         full.run(report, made)
     elif spec["part"] == "shatter":
