@@ -26,6 +26,7 @@ use crate::{
             Inode,
             Operations, //
         },
+        inode_lock::SharedInodeLock,
         iomap,
         kiocb::Kiocb,
         kstat::Kstat, //
@@ -83,8 +84,10 @@ impl file::Operations<NtfsRs> for Regular {
     }
 
     fn read_iter(iocb: &mut Kiocb<'_, NtfsRs>, to: &mut IovIterDest<'_>) -> Result<usize> {
-        if iocb.is_direct() && inode::uses_iomap(iocb.inode()) {
-            return iocb.iomap_dio_read::<Data>(to);
+        if iocb.is_direct() {
+            if let Some(read) = read_directly(iocb, to)? {
+                return Ok(read);
+            }
         }
         iocb.filemap_read(to)
     }
@@ -110,6 +113,22 @@ impl file::Operations<NtfsRs> for Regular {
 
     fn ioctl(inode: &Inode<NtfsRs>, cmd: u32, arg: UserPtr) -> Result<isize> {
         ioctl(inode, cmd, arg)
+    }
+}
+
+/// Reads around the page cache, or not at all, if bytes are not in clusters.
+///
+/// Where they are is asked with the inode locked: when the read is under way, who takes the clusters away
+/// waits for it, but not before.
+fn read_directly(iocb: &mut Kiocb<'_, NtfsRs>, to: &mut IovIterDest<'_>) -> Result<Option<usize>> {
+    let inode = iocb.inode();
+    let _lock = match iocb.is_nowait() {
+        true => SharedInodeLock::try_lock(inode).ok_or(EAGAIN)?,
+        false => SharedInodeLock::lock(inode),
+    };
+    match inode::uses_iomap(inode) {
+        true => iocb.iomap_dio_read::<Data>(to),
+        false => Ok(None),
     }
 }
 

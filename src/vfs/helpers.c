@@ -95,6 +95,21 @@ void ntfs_helper_inode_unlock(struct inode *inode)
 	inode_unlock(inode);
 }
 
+void ntfs_helper_inode_lock_shared(struct inode *inode)
+{
+	inode_lock_shared(inode);
+}
+
+int ntfs_helper_inode_trylock_shared(struct inode *inode)
+{
+	return inode_trylock_shared(inode);
+}
+
+void ntfs_helper_inode_unlock_shared(struct inode *inode)
+{
+	inode_unlock_shared(inode);
+}
+
 bool ntfs_helper_i_uid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
 				    const struct inode *inode)
 {

@@ -40,6 +40,9 @@ void ntfs_helper_inode_set_ctime(struct inode *inode, time64_t sec, u32 nsec);
 bool ntfs_helper_inode_is_new(struct inode *inode);
 void ntfs_helper_inode_lock(struct inode *inode);
 void ntfs_helper_inode_unlock(struct inode *inode);
+void ntfs_helper_inode_lock_shared(struct inode *inode);
+int ntfs_helper_inode_trylock_shared(struct inode *inode);
+void ntfs_helper_inode_unlock_shared(struct inode *inode);
 bool ntfs_helper_i_uid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
 				    const struct inode *inode);
 bool ntfs_helper_i_gid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,

@@ -37,6 +37,41 @@ impl<T: super_block::Operations> Drop for InodeLock<'_, T> {
     }
 }
 
+/// The inode, locked shared (`inode_lock_shared`): no write and no truncate begins meanwhile.
+pub(crate) struct SharedInodeLock<'a, T: super_block::Operations> {
+    inode: &'a Inode<T>,
+    _thread: NotThreadSafe,
+}
+
+impl<'a, T: super_block::Operations> SharedInodeLock<'a, T> {
+    /// Waits for the lock.
+    pub(crate) fn lock(inode: &'a Inode<T>) -> Self {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_lock_shared(inode.as_ptr()) };
+        Self {
+            inode,
+            _thread: NotThreadSafe,
+        }
+    }
+
+    /// Takes the lock if that needs no waiting (`inode_trylock_shared`).
+    pub(crate) fn try_lock(inode: &'a Inode<T>) -> Option<Self> {
+        // SAFETY: The inode is valid.
+        let locked = unsafe { bindings::inode_trylock_shared(inode.as_ptr()) } != 0;
+        locked.then_some(Self {
+            inode,
+            _thread: NotThreadSafe,
+        })
+    }
+}
+
+impl<T: super_block::Operations> Drop for SharedInodeLock<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The lock is ours.
+        unsafe { bindings::inode_unlock_shared(self.inode.as_ptr()) };
+    }
+}
+
 /// The mapping, locked exclusively (`filemap_invalidate_lock`): no folio is read in or made writable
 /// meanwhile.
 pub(crate) struct InvalidateLock<'a, T: super_block::Operations> {

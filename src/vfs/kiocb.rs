@@ -74,21 +74,22 @@ impl<'a, T: super_block::Operations> Kiocb<'a, T> {
         done(unsafe { bindings::filemap_read(self.iocb, to.as_raw(), 0) })
     }
 
-    /// Reads from the device into the caller's memory (`iomap_dio_rw`).
+    /// Reads from the device into the caller's memory (`iomap_dio_rw`); the inode is locked, at least shared,
+    /// so that its extents stay until the read counts as one that is under way.
     ///
-    /// The block where [`Inode::valid_size`] is has bytes that nobody may see: a read that reaches it goes
-    /// through the page cache, which zeroes them.
+    /// The block where [`Inode::valid_size`] is has bytes that nobody may see: `Ok(None)` for a read that
+    /// reaches it, which has to go through the page cache, where they are zeroed.
     pub(crate) fn iomap_dio_read<O: iomap::Operations<T>>(
         &mut self,
         to: &mut IovIterDest<'_>,
-    ) -> Result<usize> {
+    ) -> Result<Option<usize>> {
         let inode = self.inode();
         let end = self.pos().saturating_add(u64::try_from(to.len())?);
         if end > iomap::whole_blocks(inode, inode.valid_size()) {
-            return self.filemap_read(to);
+            return Ok(None);
         }
         // SAFETY: Both are those of a `read_iter`; the table is for inodes of `T`.
-        done(unsafe {
+        let read = done(unsafe {
             bindings::file_accessed((*self.iocb).ki_filp);
             bindings::iomap_dio_rw(
                 self.iocb,
@@ -99,8 +100,10 @@ impl<'a, T: super_block::Operations> Kiocb<'a, T> {
                 ptr::null_mut(),
                 0,
             )
-        })
+        })?;
+        Ok(Some(read))
     }
+
     /// Checks a write against limits and flags, and cuts it; how many bytes are left. For an append, it sets
     /// the position (`generic_write_checks`). The inode is locked exclusively.
     pub(crate) fn write_checks(&mut self, from: &mut IovIterSource<'_>) -> Result<usize> {

@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, brim, full, ground, nested, others, power, shatter, threshold, verify
+from ..write import after, brim, full, ground, nested, others, power, shatter, threshold, verify, windows
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -22,6 +22,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         verify.run(report, made, seed, spec["steps"], spec["remounts"], plan["unsupported"])
     elif spec["part"] == "threshold":
         threshold.run(report, made, seed, spec["seconds"], plan["unsupported"])
+    elif spec["part"] == "windows":
+        windows.run(report, made, seed, spec["seconds"])
     elif spec["part"] == "full":
         full.run(report, made)
     elif spec["part"] == "shatter":
