@@ -5,7 +5,9 @@
 //!
 //! A file's bytes are in blocks of the device, where iomap reads and writes them, or in memory of the file
 //! system's metadata, from and to which they are copied here. The latter become the former at any time, but
-//! only with the inode and the folio at 0 locked.
+//! only with the inode and the folio at 0 locked; the former become the latter when the file is emptied, with
+//! the inode and the mapping locked, and not a folio in it. So for who has a folio locked that is in the
+//! mapping it is a fact which of them they are, and for others a hint.
 
 use super::{
     bindings,
@@ -171,34 +173,29 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         let inode = unsafe { Inode::<T>::from_raw((*mapping).host) };
         let mut writeback = Writeback::new(inode, wbc);
         from_result(|| {
-            // SAFETY: `wbc` is that of this call.
-            unsafe {
-                if A::is_in_blocks(inode) {
-                    writeback.writepages()?;
-                } else {
-                    Self::write_copied(inode, &mut writeback, mapping, wbc)?;
-                }
-            }
+            // SAFETY: The arguments are those of this call.
+            unsafe { Self::write_folios(inode, &mut writeback, mapping, wbc)? };
             Ok(0)
         })
     }
 
-    /// Writes back folios that are copied; from the first on that is found not to be, into blocks.
+    /// Writes folios back, each into blocks or by a copy, as it is to be when it is locked.
     ///
     /// # Safety
     ///
     /// The arguments are those of `writepages`.
-    unsafe fn write_copied(
+    unsafe fn write_folios(
         inode: &Inode<T>,
         writeback: &mut Writeback<T>,
         mapping: *mut bindings::address_space,
         wbc: *mut bindings::writeback_control,
     ) -> Result {
-        // Before a folio stops being dirty: without memory, all stays as it is.
-        let mut buffer = {
+        let mut buffer = KVec::new();
+        if !A::is_in_blocks(inode) {
+            // Before a folio stops being dirty: without memory, all stays as it is.
             let _scope = NoFs::enter();
-            KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?
-        };
+            buffer = KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
+        }
         let mut folio = core::ptr::null_mut();
         let mut error = 0;
         loop {
@@ -209,7 +206,17 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             }
             // SAFETY: The iterator gave it locked, in our mapping, and not dirty any more.
             let mut locked = unsafe { LockedFolio::<T>::from_raw(folio) };
-            let written = match Self::copy(inode, &mut locked, &mut buffer) {
+            let copied = if A::is_in_blocks(inode) {
+                Ok(Copied::InBlocks)
+            } else if buffer.is_empty() {
+                // The file was emptied since this call began, and has new bytes, which are for the next one.
+                // SAFETY: The folio is locked, and `wbc` that of this call.
+                unsafe { bindings::folio_redirty_for_writepage(wbc, folio) };
+                Ok(Copied::Done)
+            } else {
+                Self::copy(inode, &mut locked, &mut buffer)
+            };
+            let written = match copied {
                 // SAFETY: As above.
                 Ok(Copied::InBlocks) => unsafe { writeback.folio(folio) },
                 Ok(Copied::Done) => Ok(()),

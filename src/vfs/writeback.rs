@@ -54,16 +54,6 @@ impl<T: super_block::Operations> Writeback<T> {
         }
     }
 
-    /// Writes all that `wbc` asks for (`iomap_writepages`).
-    ///
-    /// # Safety
-    ///
-    /// `wbc` is that of a `writepages` call for the inode.
-    pub(super) unsafe fn writepages(&mut self) -> Result {
-        // SAFETY: By the caller's word.
-        to_result(unsafe { bindings::iomap_writepages(&mut self.ctx) })
-    }
-
     /// Writes one folio (`iomap_writeback_folio`), of which [`Self::submit`] has to begin the last part.
     ///
     /// # Safety
