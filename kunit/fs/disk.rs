@@ -84,6 +84,8 @@ pub(crate) struct Disk {
     /// What reached the device since it was asked for last.
     #[pin]
     actions: Mutex<KVVec<Action>>,
+    /// The unit of discarding in bytes; 0 if the device cannot.
+    pub(crate) discard_unit: Atomic<u64>,
     /// The byte at which a read stops.
     stop_at: Atomic<u64>,
     /// Whether the next flush stops.
@@ -98,6 +100,8 @@ pub(crate) enum Action {
     /// To write, from this byte on.
     Write(usize),
     Flush,
+    /// To forget so many bytes, from the first one on.
+    Discard(u64, u64),
 }
 
 /// The device that a volume in a test is on.
@@ -156,6 +160,18 @@ impl Device for Ram {
             false => self.0.note(Action::Flush),
         }
     }
+
+    fn discard_unit(&self) -> Option<ByteCount> {
+        let unit = self.0.discard_unit.load(Relaxed);
+        (unit != 0).then(|| ByteCount::new(unit))
+    }
+
+    fn discard(&self, at: ByteOffset, length: ByteCount) -> Result {
+        match self.0.fails() {
+            true => Err(EIO),
+            false => self.0.note(Action::Discard(at.get(), length.get())),
+        }
+    }
 }
 
 /// Makes an error of the filesystem one that a test may return.
@@ -181,6 +197,7 @@ impl Disk {
                 power: Atomic::new(u64::MAX),
                 noting: Atomic::new(false),
                 actions <- new_mutex!(KVVec::new()),
+                discard_unit: Atomic::new(0),
                 stop_at: Atomic::new(u64::MAX),
                 stop_at_flush: Atomic::new(false),
                 stop <- Stop::new(false),

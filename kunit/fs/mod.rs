@@ -29,6 +29,7 @@ mod runlist;
 mod sequence;
 mod symlink;
 mod transaction;
+mod trim;
 mod unrecorded;
 mod volume;
 #[cfg(not(CONFIG_RUST))]

@@ -67,11 +67,11 @@ pub(crate) struct Sample {
     pub(crate) data: Arc<Attribute>,
 }
 
-pub(crate) fn offset(at: u64) -> ByteOffset {
+pub(crate) const fn offset(at: u64) -> ByteOffset {
     ByteOffset::new(at)
 }
 
-pub(crate) fn bytes(count: u64) -> ByteCount {
+pub(crate) const fn bytes(count: u64) -> ByteCount {
     ByteCount::new(count)
 }
 

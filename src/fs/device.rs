@@ -30,4 +30,16 @@ pub trait Device: Send + Sync {
 
     /// Makes durable all that was written. May sleep.
     fn flush(&self) -> kernel::error::Result;
+
+    /// The unit in which the device can forget bytes; `None` if it cannot.
+    fn discard_unit(&self) -> Option<ByteCount> {
+        None
+    }
+
+    /// Tells the device that nobody needs these bytes: until they are written again, anything may be read
+    /// there. May sleep. What does not make up a whole unit is left alone by most devices.
+    fn discard(&self, at: ByteOffset, length: ByteCount) -> kernel::error::Result {
+        let _ = (at, length);
+        Ok(())
+    }
 }

@@ -74,6 +74,7 @@ pub mod runlist;
 pub mod store;
 pub mod symlink;
 pub mod transaction;
+pub mod trim;
 pub mod unrecorded;
 pub mod volume;
 pub mod writeback;

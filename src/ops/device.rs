@@ -36,6 +36,15 @@ impl Device for BlockDevice {
     fn flush(&self) -> Result {
         self.flush()
     }
+
+    fn discard_unit(&self) -> Option<ByteCount> {
+        let bytes = self.discard_granularity()?;
+        Some(ByteCount::new(u64::from(bytes)))
+    }
+
+    fn discard(&self, at: ByteOffset, length: ByteCount) -> Result {
+        self.discard(at.get(), length.get())
+    }
 }
 
 impl shrinker::Operations for Volume {

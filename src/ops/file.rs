@@ -7,6 +7,7 @@ use super::{
     fallocate,
     inode,
     iomap::Data,
+    trim,
     write,
     NtfsRs, //
 };
@@ -166,6 +167,7 @@ pub(super) fn ioctl(inode: &Inode<NtfsRs>, cmd: u32, arg: UserPtr) -> Result<isi
             out.write_slice(&label)?;
             Ok(0)
         }
+        trim::FITRIM => trim::trim(inode.super_block(), arg),
         SHUTDOWN => {
             if !ids::is_capable_of_administration() {
                 return Err(EPERM);

@@ -23,6 +23,7 @@ mod iomap;
 mod options;
 mod super_block;
 mod symlink;
+mod trim;
 mod write;
 
 pub(crate) use self::{

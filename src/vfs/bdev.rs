@@ -161,6 +161,35 @@ impl BlockDevice {
         to_result(unsafe { bindings::blkdev_issue_flush(self.bdev) })
     }
 
+    /// The unit in which it can forget bytes (`bdev_discard_granularity`); `None` if it cannot
+    /// (`bdev_max_discard_sectors`).
+    pub(crate) fn discard_granularity(&self) -> Option<u32> {
+        // SAFETY: The device is open.
+        unsafe {
+            (bindings::bdev_max_discard_sectors(self.bdev) != 0)
+                .then(|| bindings::bdev_discard_granularity(self.bdev))
+        }
+    }
+
+    /// Has the device forget bytes (`blkdev_issue_discard`). `EINVAL` if they reach beyond it, or are no
+    /// multiples of its blocks. May sleep.
+    pub(crate) fn discard(&self, at: u64, len: u64) -> Result {
+        let block = self.logical_block_size();
+        let end = at.checked_add(len).ok_or(EINVAL)?;
+        if end > self.size() || !is_multiple(at, block) || !is_multiple(len, block) {
+            return Err(EINVAL);
+        }
+        // SAFETY: The device is open.
+        to_result(unsafe {
+            bindings::blkdev_issue_discard(
+                self.bdev,
+                at / SECTOR,
+                len / SECTOR,
+                bindings::GFP_KERNEL,
+            )
+        })
+    }
+
     /// Writes whole blocks from memory that the device can reach.
     fn write_blocks(&self, mut at: u64, buf: &[u8]) -> Result {
         for piece in buf.chunks(LONGEST) {

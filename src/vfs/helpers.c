@@ -8,6 +8,7 @@
 #include <linux/fs_struct.h>
 #include <linux/kdev_t.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 
@@ -43,6 +44,16 @@ unsigned int ntfs_helper_bdev_logical_block_size(struct block_device *bdev)
 unsigned int ntfs_helper_bdev_dma_alignment(struct block_device *bdev)
 {
 	return bdev_dma_alignment(bdev);
+}
+
+unsigned int ntfs_helper_bdev_max_discard_sectors(struct block_device *bdev)
+{
+	return bdev_max_discard_sectors(bdev);
+}
+
+unsigned int ntfs_helper_bdev_discard_granularity(struct block_device *bdev)
+{
+	return bdev_discard_granularity(bdev);
 }
 
 __kernel_fsid_t ntfs_helper_fsid(const struct super_block *sb)
@@ -401,6 +412,11 @@ struct iomap_ioend *ntfs_helper_first_ioend(struct list_head *list)
 void ntfs_helper_bio_clear_complete_in_task(struct bio *bio)
 {
 	bio_clear_flag(bio, BIO_COMPLETE_IN_TASK);
+}
+
+bool ntfs_helper_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
 }
 
 unsigned int ntfs_helper_memalloc_nofs_save(void)

@@ -28,6 +28,8 @@ void ntfs_helper_super_set_uuid(struct super_block *sb, const u8 *uuid, unsigned
 loff_t ntfs_helper_bdev_nr_bytes(struct block_device *bdev);
 unsigned int ntfs_helper_bdev_logical_block_size(struct block_device *bdev);
 unsigned int ntfs_helper_bdev_dma_alignment(struct block_device *bdev);
+unsigned int ntfs_helper_bdev_max_discard_sectors(struct block_device *bdev);
+unsigned int ntfs_helper_bdev_discard_granularity(struct block_device *bdev);
 __kernel_fsid_t ntfs_helper_fsid(const struct super_block *sb);
 void ntfs_helper_ratelimit_default_init(struct ratelimit_state *state);
 
@@ -115,6 +117,9 @@ void ntfs_helper_list_del_init(struct list_head *entry);
 struct iomap_ioend *ntfs_helper_iomap_ioend_from_bio(struct bio *bio);
 struct iomap_ioend *ntfs_helper_first_ioend(struct list_head *list);
 void ntfs_helper_bio_clear_complete_in_task(struct bio *bio);
+
+/* the task */
+bool ntfs_helper_fatal_signal_pending(void);
 
 /* memory scopes */
 unsigned int ntfs_helper_memalloc_nofs_save(void);

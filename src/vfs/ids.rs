@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Users and groups as the kernel names them. C header: `include/linux/uidgid.h`.
+//! Users and groups as the kernel names them, and the task that a call is for. C header: `include/linux/uidgid.h`.
 
 use super::bindings;
 
@@ -57,6 +57,12 @@ impl PartialEq for Gid {
     fn eq(&self, other: &Self) -> bool {
         self.0.val == other.0.val
     }
+}
+
+/// Whether the current task was killed and should come to its end (`fatal_signal_pending`).
+pub(crate) fn is_killed() -> bool {
+    // SAFETY: It only looks at the current task.
+    unsafe { bindings::fatal_signal_pending() }
 }
 
 /// Whether this task may administer the system (`CAP_SYS_ADMIN`).

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// Clusters that are held at once, unless more are asked for: 1 GiB of the usual ones.
+const MOST: ClusterCount = ClusterCount::new(1 << 18);
+
 /// Free clusters that nobody gets as long as this lives. There is one at a time.
 #[must_use = "the clusters can be allocated at once when this is dropped"]
 pub struct Held<'a> {
@@ -45,8 +48,8 @@ impl Allocator {
     /// Holds the first free run within `from..to` that has `min` clusters, for `FITRIM`; go on behind
     /// its end.
     ///
-    /// No more than half of what is available is held at once, so that others find something; a longer
-    /// run comes in parts. Waits while another one is held, so drop that first. `$Bitmap` is not changed
+    /// No more than half of what is available is held at once, so that others find something, and no more
+    /// than a device discards in a short time; a longer run comes in parts. Waits while another one is held, so drop that first. `$Bitmap` is not changed
     /// by it.
     pub fn next_free<D: Device>(
         &self,
@@ -66,6 +69,7 @@ impl Allocator {
             if most < min || most == ClusterCount::ZERO {
                 return Ok(None);
             }
+            let most = most.min(min.max(MOST));
             let Some(run) = state.next_free(&home, left, most)? else {
                 return Ok(None);
             };
