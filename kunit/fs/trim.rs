@@ -150,6 +150,86 @@ mod tests {
         Ok(())
     }
 
+    /// What reached the device since the last call.
+    fn order(sample: &Sample) -> Result<KVec<char>> {
+        let mut order = KVec::new();
+        for action in &sample.disk.take_actions() {
+            let letter = match action {
+                Action::Write(_) => 'w',
+                Action::Flush => 'f',
+                Action::Discard(..) => 'd',
+            };
+            order.push(letter, GFP_KERNEL)?;
+        }
+        Ok(order)
+    }
+
+    #[test]
+    fn with_the_option_freed_clusters_are_discarded_when_that_is_durable() -> Result {
+        let sample = sample(512)?;
+        assert!(!sample.volume.set_discard(true));
+        sample.set_size(C)?;
+        assert_eq!(discarded(&sample)?, 0);
+        plain(sample.volume.sync())?;
+        // The record, durably; then the clusters; then their bits.
+        assert_eq!(*order(&sample)?, ['f', 'w', 'f', 'd', 'w']);
+        plain(sample.volume.sync())?;
+        assert_eq!(discarded(&sample)?, 0);
+        assert_eq!(sample.free()?, 24);
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_freed_is_what_is_discarded() -> Result {
+        let sample = sample(512)?;
+        sample.volume.set_discard(true);
+        sample.set_size(C)?;
+        plain(sample.volume.sync())?;
+        assert_eq!(discarded(&sample)?, clusters(&[17..20]));
+        Ok(())
+    }
+
+    #[test]
+    fn what_could_not_be_made_durable_is_not_discarded() -> Result {
+        let sample = sample(512)?;
+        sample.volume.set_discard(true);
+        sample.set_size(C)?;
+        // The flush, the record, and the flush that makes it durable.
+        for failing in 1..=3 {
+            sample.disk.fail_nth(failing);
+            assert!(sample.volume.sync().is_err());
+            assert_eq!(discarded(&sample)?, 0);
+        }
+        plain(sample.volume.sync())?;
+        assert_eq!(discarded(&sample)?, clusters(&[17..20]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_discard_that_fails_is_no_failure_of_the_sync() -> Result {
+        let sample = sample(512)?;
+        sample.volume.set_discard(true);
+        sample.set_size(C)?;
+        sample.disk.fail_nth(4);
+        plain(sample.volume.sync())?;
+        assert!(!sample.disk.is_yet_to_fail());
+        assert_eq!(sample.free()?, 24);
+        Ok(())
+    }
+
+    #[test]
+    fn without_the_option_or_the_device_nothing_is_discarded() -> Result {
+        for (unit, option) in [(512, false), (0, true), (4 * C, true)] {
+            let sample = sample(unit)?;
+            sample.volume.set_discard(option);
+            sample.set_size(C)?;
+            plain(sample.volume.sync())?;
+            assert_eq!(discarded(&sample)?, 0);
+            assert_eq!(sample.free()?, 24);
+        }
+        Ok(())
+    }
+
     #[test]
     fn it_ends_when_it_is_told_to() -> Result {
         let sample = sample(512)?;

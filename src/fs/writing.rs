@@ -32,7 +32,10 @@ use kernel::{
 };
 
 use super::{
-    allocator::Allocator,
+    allocator::{
+        Allocator,
+        Run, //
+    },
     attribute::Attribute,
     data,
     device::Device,
@@ -44,6 +47,7 @@ use super::{
     hibernation,
     residency::Form,
     transaction::Transaction,
+    trim,
     volume::{
         system_attribute,
         Volume, //
@@ -164,6 +168,8 @@ pub struct Writing {
     /// Whether the volume stays marked dirty: metadata could not be written, or it was marked before, and
     /// nobody has checked it.
     stays_marked: Atomic<bool>,
+    /// Whether clusters are discarded when they become free.
+    discard: Atomic<bool>,
     /// Held by the one who changes the mode.
     #[pin]
     marking: Mutex<()>,
@@ -178,6 +184,7 @@ impl Writing {
         pin_init!(Self {
             mode: Atomic::new(Mode::ReadOnly.to_raw()),
             stays_marked: Atomic::new(false),
+            discard: Atomic::new(false),
             marking <- new_mutex!((), "ntfs_rs::marking"),
             syncing <- new_mutex!((), "ntfs_rs::syncing"),
         })
@@ -318,8 +325,30 @@ impl<D: Device> Volume<D> {
             self.flush()?;
         }
         records.bits().settle(record_epoch, |_| {});
-        clusters.settle(epoch, |_| {});
+        let unit = self.discard_unit();
+        clusters.settle(epoch, |run| self.discard_freed(run, unit));
         write_bits()
+    }
+
+    /// Whether clusters are discarded when they become free: after what freed them is durable, and before
+    /// anybody can get them again. Without effect if the device cannot discard.
+    /// Says whether it was so before.
+    pub fn set_discard(&self, discard: bool) -> bool {
+        self.writing().discard.xchg(discard, Relaxed)
+    }
+
+    /// What a run of freed clusters has to be as long as, if those are to be discarded.
+    fn discard_unit(&self) -> Option<ByteCount> {
+        let discard = self.writing().discard.load(Relaxed);
+        self.device().discard_unit().filter(|_| discard)
+    }
+
+    fn discard_freed(&self, run: Run, unit: Option<ByteCount>) {
+        let length = self.geometry().cluster_size().to_bytes(run.length);
+        if unit.is_some_and(|unit| length.is_some_and(|length| length >= unit)) {
+            // Nothing depends on it, and nobody could do anything about a failure.
+            let _ = trim::discard(self, run);
+        }
     }
 
     fn flush(&self) -> Result {

@@ -56,6 +56,7 @@ impl fs_context::Operations<NtfsRs> for Context {
     ) -> Result<Mounted<'a, NtfsRs>> {
         let options = take(&mut self.requested).into_options();
         let mut mounted = super_block::fill(fc, sb, options)?;
+        super_block::apply_discard(&mounted, |why| mounted.warn(why));
         if !fc.is_read_only() {
             let tell = |why: fmt::Arguments<'_>| mounted.warn(fmt!("mounted read-only: {}", why));
             if !super_block::begin_writing(&mounted, tell) {
@@ -67,6 +68,7 @@ impl fs_context::Operations<NtfsRs> for Context {
 
     fn reconfigure(&mut self, fc: &mut FsContext, sb: &SuperBlock<NtfsRs>) -> Result {
         take(&mut self.requested).remount(fc, &sb.data().options)?;
+        super_block::apply_discard(sb, |why| fc.warnf(why));
         match (sb.is_read_only(), fc.is_read_only_after(sb)) {
             (false, true) => {
                 sb.sync_filesystem()?;

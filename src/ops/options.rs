@@ -50,6 +50,7 @@ mod opt {
     pub(super) const NATIVE_SYMLINK: u8 = 9;
     pub(super) const FOR_WRITING: u8 = 10;
     pub(super) const FORCE: u8 = 11;
+    pub(super) const DISCARD: u8 = 12;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
@@ -78,16 +79,16 @@ pub(super) const PARAMETERS: &[Spec] = &[
         opt::NATIVE_SYMLINK,
         Kind::Enum(NATIVE_SYMLINK),
     ),
+    Spec::new(c"force", opt::FORCE, Kind::Flag),
+    Spec::new(c"force", opt::FORCE, Kind::Bool),
+    Spec::new(c"discard", opt::DISCARD, Kind::Flag),
+    Spec::new(c"discard", opt::DISCARD, Kind::Bool),
     // These say how to write, or when to stop writing.
     Spec::new(c"errors", opt::FOR_WRITING, Kind::Enum(ERRORS)),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Bool),
     Spec::new(c"hide_dot_files", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"hide_dot_files", opt::FOR_WRITING, Kind::Bool),
-    Spec::new(c"discard", opt::FOR_WRITING, Kind::Flag),
-    Spec::new(c"discard", opt::FOR_WRITING, Kind::Bool),
-    Spec::new(c"force", opt::FORCE, Kind::Flag),
-    Spec::new(c"force", opt::FORCE, Kind::Bool),
     Spec::new(c"sparse", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"sparse", opt::FOR_WRITING, Kind::Bool),
     Spec::new(c"disable_sparse", opt::FOR_WRITING, Kind::Flag),
@@ -125,6 +126,7 @@ pub(super) struct Requested {
     show_system_files: Option<bool>,
     native_symlink: Option<NativeSymlink>,
     force: Option<bool>,
+    discard: Option<bool>,
 }
 
 impl Requested {
@@ -168,6 +170,7 @@ impl Requested {
                 })
             }
             (opt::FORCE, value) => self.force = Some(is_on(value)),
+            (opt::DISCARD, value) => self.discard = Some(is_on(value)),
             (opt::FOR_WRITING, _) => {
                 fc.warnf(fmt!("an option says how to write, and has no effect yet"))
             }
@@ -193,6 +196,7 @@ impl Requested {
             native_symlink: self.native_symlink.unwrap_or(NativeSymlink::Raw),
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
             force: Atomic::new(self.force.unwrap_or(false)),
+            discard: Atomic::new(self.discard.unwrap_or(false)),
         }
     }
 
@@ -234,6 +238,9 @@ impl Requested {
         if let Some(force) = self.force {
             options.force.store(force, Relaxed);
         }
+        if let Some(discard) = self.discard {
+            options.discard.store(discard, Relaxed);
+        }
         Ok(())
     }
 }
@@ -267,6 +274,7 @@ pub(super) struct Options {
     pub(super) native_symlink: NativeSymlink,
     show_system_files: Atomic<bool>,
     force: Atomic<bool>,
+    discard: Atomic<bool>,
 }
 
 impl Options {
@@ -279,6 +287,11 @@ impl Options {
     /// lost then.
     pub(super) fn force(&self) -> bool {
         self.force.load(Relaxed)
+    }
+
+    /// Whether the device is told of clusters that become free.
+    pub(super) fn discard(&self) -> bool {
+        self.discard.load(Relaxed)
     }
 
     /// Writes the options as `/proc/mounts` shows them.
@@ -303,6 +316,9 @@ impl Options {
         }
         if self.force() {
             seq_print!(seq, ",force");
+        }
+        if self.discard() {
+            seq_print!(seq, ",discard");
         }
     }
 }

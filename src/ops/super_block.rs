@@ -18,7 +18,10 @@ use super::{
     Volume, //
 };
 use crate::{
-    fs::directory::CaseMode,
+    fs::{
+        device::Device,
+        directory::CaseMode, //
+    },
     ondisk::{
         name::MAX_UNITS,
         time::NtTime,
@@ -213,6 +216,19 @@ pub(super) fn begin_writing(
             tell(fmt!("{}", refusal));
             false
         }
+    }
+}
+
+/// Has freed clusters discarded or not, as the options say.
+///
+/// That a device cannot is told once, when the option comes.
+pub(super) fn apply_discard(sb: &SuperBlock<NtfsRs>, tell: impl FnOnce(fmt::Arguments<'_>)) {
+    let data = sb.data();
+    let volume = data.volume();
+    let discard = data.options.discard();
+    if volume.set_discard(discard) != discard && discard && volume.device().discard_unit().is_none()
+    {
+        tell(fmt!("'discard' has no effect: the device cannot"));
     }
 }
 
