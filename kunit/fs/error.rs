@@ -58,6 +58,26 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_broken_or_lost_is_damage() -> Result {
+        let place = Place::Record(RecordNumber::new(1));
+        let damage = [FsError::rule(place, "x", 0, 0), FsError::Unwritten(EIO)];
+        assert!(damage.iter().all(FsError::is_damage));
+        let others = [
+            FsError::Device(EIO),
+            FsError::NoMemory,
+            FsError::NotNtfs,
+            FsError::NoSpace,
+            FsError::NotFound,
+            FsError::NotDirectory,
+            FsError::Unsupported("this"),
+            FsError::NoRoom,
+            FsError::ReadOnly,
+        ];
+        assert!(!others.iter().any(FsError::is_damage));
+        Ok(())
+    }
+
+    #[test]
     fn only_what_may_pass_is_transient() -> Result {
         assert!(FsError::NoMemory.is_transient());
         assert!(FsError::Device(EIO).is_transient());

@@ -414,7 +414,7 @@ mod tests {
         let sample = Sample::dense()?;
         sample.set_size(C)?;
         sample.disk.broken.store(true, Relaxed);
-        assert!(matches!(sample.volume.sync(), Err(Error::Device(_))));
+        assert!(matches!(sample.volume.sync(), Err(Error::Unwritten(_))));
         sample.disk.broken.store(false, Relaxed);
         assert_eq!(sample.after_power_cut()?.data.data_size().get(), 4 * C);
         plain(sample.volume.sync())?;
@@ -429,12 +429,66 @@ mod tests {
         let sample = Sample::dense()?;
         sample.set_size(C)?;
         sample.disk.take_actions();
-        sample.volume.shutdown();
+        assert!(sample.volume.shutdown());
+        assert!(!sample.volume.shutdown());
         assert!(!sample.volume.is_writable());
         plain(sample.volume.sync())?;
         plain(sample.volume.end_writing())?;
         assert!(sample.disk.take_actions().is_empty());
         assert_eq!(refusal(&sample.disk, false)?, Some(Refusal::Dirty));
+        Ok(())
+    }
+
+    #[test]
+    fn after_a_shutdown_it_is_never_written_again() -> Result {
+        let sample = Sample::dense()?;
+        sample.set_size(C)?;
+        sample.volume.shutdown();
+        assert!(sample.volume.is_stopped());
+        for force in [false, true] {
+            let refused = sample.volume.begin_writing(force);
+            assert_eq!(refused, Err(Refusal::Stopped));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_shutdown_before_the_first_change_leaves_no_trace() -> Result {
+        let sample = Sample::dense()?;
+        sample.disk.take_actions();
+        assert!(sample.volume.shutdown());
+        assert_eq!(sample.volume.start_change(), Err(Error::ReadOnly));
+        plain(sample.volume.end_writing())?;
+        assert!(sample.disk.take_actions().is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn damage_that_was_only_seen_marks_the_volume_at_the_end() -> Result {
+        let sample = Sample::dense()?;
+        sample.volume.note_damage();
+        assert!(sample.volume.is_writable());
+        plain(sample.volume.end_writing())?;
+        assert_eq!(refusal(&sample.disk, false)?, Some(Refusal::Dirty));
+        Ok(())
+    }
+
+    #[test]
+    fn damage_that_was_seen_keeps_the_mark() -> Result {
+        let sample = Sample::dense()?;
+        sample.set_size(C)?;
+        sample.volume.note_damage();
+        plain(sample.volume.end_writing())?;
+        assert_eq!(refusal(&sample.disk, false)?, Some(Refusal::Dirty));
+        Ok(())
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_written_is_metadata_that_cannot() -> Result {
+        let sample = Sample::dense()?;
+        sample.disk.broken.store(true, Relaxed);
+        let failed = sample.volume.start_change();
+        assert!(matches!(failed, Err(Error::Unwritten(_))));
         Ok(())
     }
 }

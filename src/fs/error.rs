@@ -68,8 +68,10 @@ pub struct Corruption {
 /// An error of this layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The device could not be read.
+    /// The device could not be read or written.
     Device(kernel::error::Error),
+    /// Metadata could not be written: what is on the device is older than what is in memory.
+    Unwritten(kernel::error::Error),
     /// An allocation failed.
     NoMemory,
     /// There is no NTFS volume: the boot sector is another filesystem's, or empty.
@@ -103,6 +105,14 @@ impl Error {
         Self::corrupt(place, Malformed::new(what, 0, found, expected))
     }
 
+    /// Whether the volume should not be written any more before somebody has checked it: a structure is
+    /// broken, or what is on the device is not what it should be.
+    ///
+    /// A device that cannot be read, a lack of space or memory, and what this driver cannot do are not.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Corrupt(_) | Self::Unwritten(_))
+    }
+
     /// Whether the same call may succeed when it is repeated.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Device(_) | Self::NoMemory)
@@ -115,6 +125,10 @@ impl fmt::Display for Error {
             Self::Device(error) => {
                 f.write_fmt(fmt!("the device fails with error {}", error.to_errno()))
             }
+            Self::Unwritten(error) => f.write_fmt(fmt!(
+                "metadata could not be written: the device fails with error {}",
+                error.to_errno()
+            )),
             Self::NoMemory => f.write_str("out of memory"),
             Self::NotNtfs => f.write_str("not an NTFS volume"),
             Self::Corrupt(Corruption { place, what }) => {

@@ -24,6 +24,7 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            Full,
             Relaxed,
             Release, //
         },
@@ -102,6 +103,8 @@ pub enum Refusal {
     Broken(Error),
     /// The boot sector, `$MFT` or its first records could not be read from where they should be.
     Damaged,
+    /// Writing was stopped, and what is in memory is not what is on the device.
+    Stopped,
 }
 
 impl fmt::Display for Refusal {
@@ -128,6 +131,7 @@ impl fmt::Display for Refusal {
             ),
             Self::Broken(error) => f.write_fmt(fmt!("{}", error)),
             Self::Damaged => f.write_str("the volume is damaged: let Windows check it (chkdsk /f)"),
+            Self::Stopped => f.write_str("writing was stopped: unmount the volume and let it be checked"),
         }
     }
 }
@@ -165,9 +169,11 @@ impl Mode {
 #[pin_data]
 pub struct Writing {
     mode: Atomic<u32>,
-    /// Whether the volume stays marked dirty: metadata could not be written, or it was marked before, and
-    /// nobody has checked it.
+    /// Whether the volume stays marked dirty: metadata could not be written, or is broken, or the volume was
+    /// marked before, and nobody has checked it.
     stays_marked: Atomic<bool>,
+    /// Whether writing was stopped for good.
+    stopped: Atomic<bool>,
     /// Whether clusters are discarded when they become free.
     discard: Atomic<bool>,
     /// Held by the one who changes the mode.
@@ -184,6 +190,7 @@ impl Writing {
         pin_init!(Self {
             mode: Atomic::new(Mode::ReadOnly.to_raw()),
             stays_marked: Atomic::new(false),
+            stopped: Atomic::new(false),
             discard: Atomic::new(false),
             marking <- new_mutex!((), "ntfs_rs::marking"),
             syncing <- new_mutex!((), "ntfs_rs::syncing"),
@@ -197,6 +204,11 @@ impl Writing {
     fn set_mode(&self, mode: Mode) {
         self.mode.store(mode.to_raw(), Release);
     }
+
+    /// From one mode to another; `false` if it is not that one any more.
+    fn turn(&self, from: Mode, to: Mode) -> bool {
+        self.mode.cmpxchg(from.to_raw(), to.to_raw(), Full).is_ok()
+    }
 }
 
 impl<D: Device> Volume<D> {
@@ -209,6 +221,9 @@ impl<D: Device> Volume<D> {
         let _alone = self.writing().marking.lock();
         if self.writing().mode() != Mode::ReadOnly {
             return Ok(());
+        }
+        if self.is_stopped() {
+            return Err(Refusal::Stopped);
         }
         self.check_writable(force)?;
         self.writing().set_mode(Mode::Writable);
@@ -279,21 +294,24 @@ impl<D: Device> Volume<D> {
             Mode::ReadOnly => return Err(Error::ReadOnly),
             Mode::Writable => {}
         }
-        self.write_dirty_flag(true)?;
-        self.empty_log()?;
-        self.writing().set_mode(Mode::Changed);
-        Ok(())
+        let marked = self.write_dirty_flag(true).and_then(|()| self.empty_log());
+        marked.map_err(unwritten)?;
+        match self.writing().turn(Mode::Writable, Mode::Changed) {
+            true => Ok(()),
+            // Writing was stopped meanwhile.
+            false => Err(Error::ReadOnly),
+        }
     }
 
     /// Brings all changes of metadata to the device, durably.
     ///
     /// After an error what could not be written is tried again the next time, and the volume stays marked
-    /// dirty.
+    /// dirty. [`Error::Unwritten`] if it was the device that failed.
     pub fn sync(&self) -> Result {
         if self.writing().mode() != Mode::Changed {
             return Ok(());
         }
-        let result = self.write_metadata();
+        let result = self.write_metadata().map_err(unwritten);
         if result.is_err() {
             self.writing().stays_marked.store(true, Relaxed);
         }
@@ -356,24 +374,42 @@ impl<D: Device> Volume<D> {
     }
 
     /// The volume is not written any more, until [`Volume::begin_writing`]: for an unmount, a remount or a
-    /// freeze. Takes the mark away, if everything is on the device.
+    /// freeze. Takes the mark away, if everything is on the device; leaves one for who has only seen that
+    /// something is broken.
     pub fn end_writing(&self) -> Result {
         let synced = self.sync();
         let _alone = self.writing().marking.lock();
-        let was_changed = self.writing().mode() == Mode::Changed;
+        let mode = self.writing().mode();
         self.writing().set_mode(Mode::ReadOnly);
         synced?;
-        if was_changed && !self.writing().stays_marked.load(Relaxed) {
-            self.flush()?;
-            self.write_dirty_flag(false)?;
+        let stays_marked = self.writing().stays_marked.load(Relaxed);
+        match mode {
+            Mode::Changed if !stays_marked => {
+                self.flush()?;
+                self.write_dirty_flag(false).map_err(unwritten)
+            }
+            Mode::Writable if stays_marked => self.write_dirty_flag(true).map_err(unwritten),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Stops all writing at once; the volume stays as it is on the device, marked dirty.
-    pub fn shutdown(&self) {
+    /// Stops all writing at once and for good; the volume stays as it is on the device, marked dirty if
+    /// anything was changed. Says whether it was written until now. Never waits; callable under any lock.
+    pub fn shutdown(&self) -> bool {
         self.writing().stays_marked.store(true, Relaxed);
-        self.writing().set_mode(Mode::ReadOnly);
+        self.writing().stopped.store(true, Relaxed);
+        let mode = &self.writing().mode;
+        Mode::from_raw(mode.xchg(Mode::ReadOnly.to_raw(), Full)) != Mode::ReadOnly
+    }
+
+    /// Whether writing was stopped by [`Volume::shutdown`].
+    pub fn is_stopped(&self) -> bool {
+        self.writing().stopped.load(Relaxed)
+    }
+
+    /// Something on the volume is broken: it is to be marked dirty when it is no longer written. Never waits.
+    pub fn note_damage(&self) {
+        self.writing().stays_marked.store(true, Relaxed);
     }
 
     /// The attribute with the flags of the volume.
@@ -473,6 +509,15 @@ impl<D: Device> Volume<D> {
             Ok(allocator) => Ok(allocator),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The error of a device to which metadata was written; to be short of memory is none of its own.
+fn unwritten(error: Error) -> Error {
+    match error {
+        Error::Device(ENOMEM) => Error::NoMemory,
+        Error::Device(errno) => Error::Unwritten(errno),
+        error => error,
     }
 }
 

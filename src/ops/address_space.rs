@@ -62,6 +62,10 @@ impl address_space::Operations<NtfsRs> for DataCache {
         inode::uses_iomap(inode)
     }
 
+    fn check_writable(inode: &Inode<NtfsRs>) -> Result {
+        inode::check_not_stopped(inode)
+    }
+
     fn fill(folio: &mut LockedFolio<'_, NtfsRs>) -> Result {
         fill(folio)
     }

@@ -70,6 +70,8 @@ impl fs_context::Operations<NtfsRs> for Context {
         take(&mut self.requested).remount(fc, &sb.data().options)?;
         super_block::apply_discard(sb, |why| fc.warnf(why));
         match (sb.is_read_only(), fc.is_read_only_after(sb)) {
+            // What was to be written is lost already, which was said.
+            (false, true) if sb.data().volume().is_stopped() => Ok(()),
             (false, true) => {
                 sb.sync_filesystem()?;
                 super_block::end_writing(sb)

@@ -4,7 +4,10 @@
 
 use super::{
     charset::MAX_BYTES,
-    error::report,
+    error::{
+        damaged,
+        report, //
+    },
     file,
     inode,
     NtfsRs, //
@@ -87,6 +90,7 @@ impl vfs::inode::DirOperations<NtfsRs> for Directory {
                     dir.ino(),
                     found.reference.number.get()
                 ));
+                damaged(sb);
                 return Err(EUCLEAN);
             }
             other => other?,

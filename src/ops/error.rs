@@ -4,7 +4,10 @@
 //!
 //! This is the one place where an errno is chosen.
 
-use super::NtfsRs;
+use super::{
+    options::OnErrors,
+    NtfsRs, //
+};
 use crate::{
     fs::error::Error as FsError,
     vfs::{
@@ -23,7 +26,7 @@ impl From<FsError> for Error {
             // interrupted is no failure of the device.
             FsError::Device(EINTR) => EINTR,
             FsError::Device(ENOMEM) | FsError::NoMemory => ENOMEM,
-            FsError::Device(_) => EIO,
+            FsError::Device(_) | FsError::Unwritten(_) => EIO,
             FsError::NotNtfs => EINVAL,
             FsError::Corrupt(_) => EUCLEAN,
             FsError::NoSpace => ENOSPC,
@@ -38,10 +41,43 @@ impl From<FsError> for Error {
     }
 }
 
+/// Logs what deserves a line, does what `errors=` says, and gives the errno.
+pub(super) fn report(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
+    let errno = log(sb, error);
+    if error.is_damage() {
+        damaged(sb);
+    }
+    errno
+}
+
+/// The volume is damaged, which was said: does what `errors=` says, if the volume is written. Never waits;
+/// callable under any lock.
+///
+/// `SB_RDONLY` is left alone, which only a remount may change: each way to write looks at
+/// [`Volume::is_stopped`](crate::fs::volume::Volume::is_stopped) instead.
+pub(super) fn damaged(sb: &SuperBlock<NtfsRs>) {
+    let volume = sb.data().volume();
+    if !volume.is_writable() {
+        return;
+    }
+    let reaction = sb.data().options.errors();
+    if reaction == OnErrors::Continue {
+        return volume.note_damage();
+    }
+    if reaction == OnErrors::Panic {
+        sb.panic();
+    }
+    if volume.shutdown() {
+        sb.critical(fmt!(
+            "not written any more because of this error: unmount it and let Windows check it (chkdsk /f)"
+        ));
+    }
+}
+
 /// Logs what deserves a line, and gives the errno.
 ///
 /// A name that does not exist, a file that was deleted meanwhile and a full volume are no news.
-pub(super) fn report(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
+pub(super) fn log(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
     match error {
         FsError::NotFound
         | FsError::NoSpace
@@ -50,7 +86,9 @@ pub(super) fn report(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
         | FsError::NotDirectory
         | FsError::NoMemory => {}
         FsError::Unsupported(_) | FsError::NoRoom => sb.warn(fmt!("{}", error)),
-        FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) => sb.error(fmt!("{}", error)),
+        FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) | FsError::Unwritten(_) => {
+            sb.error(fmt!("{}", error))
+        }
     }
     error.into()
 }

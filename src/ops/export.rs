@@ -40,7 +40,7 @@ impl export::Operations<NtfsRs> for Handles {
         if sequence == 0 || ino >= sb.data().volume().record_count() {
             return Err(ESTALE);
         }
-        inode::get(
+        inode::get_for_handle(
             sb,
             MftReference {
                 number: RecordNumber::new(ino),

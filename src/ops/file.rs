@@ -58,6 +58,7 @@ impl Operations<NtfsRs> for Regular {
         if inode.data().file.kind() != Kind::File {
             return inode::setattr(inode, attr);
         }
+        inode::check_not_stopped(inode)?;
         if let Some(mode) = attr.mode() {
             attr.set_mode(inode::set_mode(inode, mode)?);
         }

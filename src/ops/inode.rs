@@ -6,6 +6,7 @@ use super::{
     address_space::DataCache,
     dir::Directory,
     error::{
+        log,
         report,
         report_file, //
     },
@@ -65,6 +66,22 @@ pub(crate) struct InodeData {
 
 /// The inode of a file; `ESTALE` if the record is free, or another file's by now.
 pub(super) fn get(sb: &SuperBlock<NtfsRs>, reference: MftReference) -> Result<ARef<Inode<NtfsRs>>> {
+    get_telling(sb, reference, report)
+}
+
+/// [`get`] for a reference that came from outside of the volume: that there is no file is not its fault.
+pub(super) fn get_for_handle(
+    sb: &SuperBlock<NtfsRs>,
+    reference: MftReference,
+) -> Result<ARef<Inode<NtfsRs>>> {
+    get_telling(sb, reference, log)
+}
+
+fn get_telling(
+    sb: &SuperBlock<NtfsRs>,
+    reference: MftReference,
+    tell: fn(&SuperBlock<NtfsRs>, FsError) -> Error,
+) -> Result<ARef<Inode<NtfsRs>>> {
     match sb.iget(reference.number.get())? {
         Iget::Cached(inode) => {
             let sequence = u32::from(reference.sequence.get());
@@ -78,9 +95,9 @@ pub(super) fn get(sb: &SuperBlock<NtfsRs>, reference: MftReference) -> Result<AR
                 .data()
                 .volume()
                 .inode(reference)
-                .map_err(|error| report(sb, error))?;
+                .map_err(|error| tell(sb, error))?;
             if let Some(damage) = file.damage() {
-                sb.error(fmt!("{}", damage));
+                tell(sb, damage);
             }
             fill(sb, inode, file)
         }
@@ -205,6 +222,7 @@ pub(super) fn writable_stream(inode: &Inode<NtfsRs>) -> Result<&Attribute> {
 /// Plain bytes in a stream that is compressed, encrypted or elsewhere would be garbage to all others. A
 /// value in its record is never compressed, but would be once it leaves it.
 pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
+    check_not_stopped(inode)?;
     let refused = match inode.data().file.data() {
         Ok(Some(stream)) => stream
             .unsupported(Form::NonResident)
@@ -215,6 +233,14 @@ pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
         Err(error) => Some(error),
     };
     refused.map_or(Ok(()), |error| Err(report_file(inode, error)))
+}
+
+/// Whether the volume can still be written, as the mount says: `EROFS` after damage was found.
+pub(super) fn check_not_stopped(inode: &Inode<NtfsRs>) -> Result {
+    match inode.super_block().data().volume().is_stopped() {
+        true => Err(EROFS),
+        false => Ok(()),
+    }
 }
 
 /// What `stat` tells beyond `struct inode`.
@@ -248,7 +274,8 @@ pub(super) fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
 }
 
 /// What `chmod`, `utimensat` and others change of what is no regular file: its mode is that of the mount.
-pub(super) fn setattr(_: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
+pub(super) fn setattr(inode: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
+    check_not_stopped(inode)?;
     if let Some(mode) = attr.mode() {
         check_mode(mode)?;
         attr.keep_mode();

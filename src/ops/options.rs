@@ -51,10 +51,15 @@ mod opt {
     pub(super) const FOR_WRITING: u8 = 10;
     pub(super) const FORCE: u8 = 11;
     pub(super) const DISCARD: u8 = 12;
+    pub(super) const ERRORS: u8 = 13;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
-const ERRORS: &[(&str, u32)] = &[("continue", 0), ("remount-ro", 1), ("panic", 2)];
+const ERRORS: &[(&str, u32)] = &[
+    ("continue", OnErrors::Continue.to_raw()),
+    ("remount-ro", OnErrors::ReadOnly.to_raw()),
+    ("panic", OnErrors::Panic.to_raw()),
+];
 const SYMLINK: &[(&str, u32)] = &[("wsl", 0), ("native", 1)];
 
 /// All mount options.
@@ -83,8 +88,8 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"force", opt::FORCE, Kind::Bool),
     Spec::new(c"discard", opt::DISCARD, Kind::Flag),
     Spec::new(c"discard", opt::DISCARD, Kind::Bool),
-    // These say how to write, or when to stop writing.
-    Spec::new(c"errors", opt::FOR_WRITING, Kind::Enum(ERRORS)),
+    Spec::new(c"errors", opt::ERRORS, Kind::Enum(ERRORS)),
+    // These say how to write.
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Bool),
     Spec::new(c"hide_dot_files", opt::FOR_WRITING, Kind::Flag),
@@ -114,6 +119,43 @@ pub(super) enum NativeSymlink {
     Relative,
 }
 
+/// What is done when a volume that is written turns out to be damaged, or its metadata cannot be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnErrors {
+    /// Nothing but that the volume stays marked dirty.
+    Continue,
+    /// It is not written any more.
+    ReadOnly,
+    /// The kernel panics.
+    Panic,
+}
+
+impl OnErrors {
+    const fn to_raw(self) -> u32 {
+        match self {
+            Self::Continue => 0,
+            Self::ReadOnly => 1,
+            Self::Panic => 2,
+        }
+    }
+
+    const fn from_raw(raw: u32) -> Self {
+        match raw {
+            0 => Self::Continue,
+            2 => Self::Panic,
+            _ => Self::ReadOnly,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::ReadOnly => "remount-ro",
+            Self::Panic => "panic",
+        }
+    }
+}
+
 /// What the user asked for; `None` where nothing was said.
 #[derive(Default)]
 pub(super) struct Requested {
@@ -127,6 +169,7 @@ pub(super) struct Requested {
     native_symlink: Option<NativeSymlink>,
     force: Option<bool>,
     discard: Option<bool>,
+    errors: Option<OnErrors>,
 }
 
 impl Requested {
@@ -170,6 +213,7 @@ impl Requested {
                 })
             }
             (opt::FORCE, value) => self.force = Some(is_on(value)),
+            (opt::ERRORS, Value::Enum(word)) => self.errors = Some(OnErrors::from_raw(word)),
             (opt::DISCARD, value) => self.discard = Some(is_on(value)),
             (opt::FOR_WRITING, _) => {
                 fc.warnf(fmt!("an option says how to write, and has no effect yet"))
@@ -197,6 +241,7 @@ impl Requested {
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
             force: Atomic::new(self.force.unwrap_or(false)),
             discard: Atomic::new(self.discard.unwrap_or(false)),
+            errors: Atomic::new(self.errors.unwrap_or(OnErrors::ReadOnly).to_raw()),
         }
     }
 
@@ -241,6 +286,9 @@ impl Requested {
         if let Some(discard) = self.discard {
             options.discard.store(discard, Relaxed);
         }
+        if let Some(errors) = self.errors {
+            options.errors.store(errors.to_raw(), Relaxed);
+        }
         Ok(())
     }
 }
@@ -275,6 +323,7 @@ pub(super) struct Options {
     show_system_files: Atomic<bool>,
     force: Atomic<bool>,
     discard: Atomic<bool>,
+    errors: Atomic<u32>,
 }
 
 impl Options {
@@ -292,6 +341,11 @@ impl Options {
     /// Whether the device is told of clusters that become free.
     pub(super) fn discard(&self) -> bool {
         self.discard.load(Relaxed)
+    }
+
+    /// What is done when a volume that is written turns out to be damaged.
+    pub(super) fn errors(&self) -> OnErrors {
+        OnErrors::from_raw(self.errors.load(Relaxed))
     }
 
     /// Writes the options as `/proc/mounts` shows them.
@@ -320,5 +374,6 @@ impl Options {
         if self.discard() {
             seq_print!(seq, ",discard");
         }
+        seq_print!(seq, ",errors={}", self.errors().name());
     }
 }

@@ -54,7 +54,10 @@ use kernel::{
     fmt,
     page::PAGE_SIZE,
     prelude::*,
-    seq_file::SeqFile, //
+    seq_file::{
+        seq_print,
+        SeqFile, //
+    },
 };
 
 /// What belongs to a mounted volume.
@@ -131,6 +134,7 @@ impl super_block::Operations for NtfsRs {
         let volume = sb.data().volume();
         match volume.is_writable() {
             true => volume.sync().map_err(|error| report(sb, error)),
+            false if volume.is_stopped() => Err(EROFS),
             false => Ok(()),
         }
     }
@@ -141,8 +145,8 @@ impl super_block::Operations for NtfsRs {
 
     fn unfreeze_fs(sb: &SuperBlock<Self>) -> Result {
         // It was writable before. If it is not any more, that is said, and each write fails.
-        if !sb.is_read_only() {
-            begin_writing(sb, |why| sb.error(why));
+        if !sb.is_read_only() && !begin_writing(sb, |why| sb.error(why)) {
+            sb.data().volume().shutdown();
         }
         Ok(())
     }
@@ -163,7 +167,7 @@ impl super_block::Operations for NtfsRs {
         let free = match volume.free_clusters() {
             Ok(free) => free.map_or(0, |free| free.get()),
             Err(error) => {
-                sb.error(fmt!("free space: {}", error));
+                report(sb, error);
                 0
             }
         };
@@ -180,14 +184,21 @@ impl super_block::Operations for NtfsRs {
                 let used = counts.total.saturating_sub(counts.free);
                 out.set_files(used.saturating_add(free), free);
             }
-            Err(error) => sb.error(fmt!("free records: {}", error)),
+            Err(error) => {
+                report(sb, error);
+            }
         }
         out.set_name_length(u32::try_from(MAX_UNITS)?);
         Ok(())
     }
 
     fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile) -> Result {
-        sb.data().options.show(seq);
+        let data = sb.data();
+        data.options.show(seq);
+        if data.volume().is_stopped() {
+            // As ext4 has it.
+            seq_print!(seq, ",emergency_ro");
+        }
         Ok(())
     }
 }

@@ -52,6 +52,9 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Whether the file's bytes are in blocks of the device. Only a hint without the lock of the folio at 0.
     fn is_in_blocks(inode: &Inode<T>) -> bool;
 
+    /// Whether a page of the file may be made writable.
+    fn check_writable(inode: &Inode<T>) -> Result;
+
     /// Fills all of a folio of a file whose bytes are not in blocks.
     fn fill(folio: &mut LockedFolio<'_, T>) -> Result;
 

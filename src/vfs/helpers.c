@@ -7,6 +7,8 @@
 #include <linux/cred.h>
 #include <linux/fs_struct.h>
 #include <linux/kdev_t.h>
+#include <linux/kernel.h>
+#include <linux/panic.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -59,6 +61,15 @@ unsigned int ntfs_helper_bdev_discard_granularity(struct block_device *bdev)
 __kernel_fsid_t ntfs_helper_fsid(const struct super_block *sb)
 {
 	return u64_to_fsid(huge_encode_dev(sb->s_dev));
+}
+
+/* No helper for an inline: variadic, and only for who mounts with errors=panic. */
+void ntfs_helper_panic_for_errors(const char *id)
+{
+	if (system_state == SYSTEM_HALT || system_state == SYSTEM_POWER_OFF ||
+	    system_state == SYSTEM_RESTART)
+		return;
+	panic("ntfs_rs (%s): the volume is damaged, and mounted with errors=panic\n", id);
 }
 
 void ntfs_helper_ratelimit_default_init(struct ratelimit_state *state)

@@ -31,6 +31,7 @@ unsigned int ntfs_helper_bdev_dma_alignment(struct block_device *bdev);
 unsigned int ntfs_helper_bdev_max_discard_sectors(struct block_device *bdev);
 unsigned int ntfs_helper_bdev_discard_granularity(struct block_device *bdev);
 __kernel_fsid_t ntfs_helper_fsid(const struct super_block *sb);
+void ntfs_helper_panic_for_errors(const char *id);
 void ntfs_helper_ratelimit_default_init(struct ratelimit_state *state);
 
 /* inode */

@@ -153,6 +153,19 @@ impl<T: Operations> SuperBlock<T> {
         }
     }
 
+    /// Logs what must not be missed of this volume, however much was logged before.
+    pub(crate) fn critical(&self, message: fmt::Arguments<'_>) {
+        // SAFETY: The structure is valid.
+        pr_crit!("({}): {}\n", unsafe { id(self.as_ptr()) }, message);
+    }
+
+    /// Panics, with a message about this volume (`panic`). Returns only when the system is on its way down,
+    /// and its devices with it.
+    pub(crate) fn panic(&self) {
+        // SAFETY: The structure is valid.
+        unsafe { bindings::panic_for_errors(id(self.as_ptr()).as_char_ptr()) };
+    }
+
     /// Logs a warning about this volume; no more than a few in some seconds.
     pub(crate) fn warn(&self, message: fmt::Arguments<'_>) {
         if T::ratelimit(self.data()).allows() {

@@ -53,6 +53,7 @@ impl<T: super_block::Operations, A: address_space::Operations<T>> Table<T, A> {
         inode: &Inode<T>,
         vmf: *mut bindings::vm_fault,
     ) -> Result<bindings::vm_fault_t> {
+        A::check_writable(inode)?;
         // SAFETY: By the caller's word.
         unsafe {
             if !A::is_in_blocks(inode) {
