@@ -87,6 +87,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_loaded_is_not_waited_for() -> Result {
+        let (disk, volume, stream) = volume(SPARSE)?;
+        volume.shrink(usize::MAX);
+        let reads = disk.reads.load(Relaxed);
+        assert!(map_extent_at_once(&volume, &stream, ByteOffset::ZERO).is_none());
+        assert_eq!(disk.reads.load(Relaxed), reads);
+        for at in [0, 5000, 8192, 8292, 20_000].map(ByteOffset::new) {
+            let waited = plain(map_extent(&volume, &stream, at))?;
+            assert_eq!(map_extent_at_once(&volume, &stream, at), Some(waited));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn any_piece_is_read_as_part_of_the_whole() -> Result {
         let (_, volume, stream) = volume(SPARSE)?;
         for start in [0, 1, 4095, 4096, 8191, 8192, 8291, 8292, 9191, 9192, 20_000] {

@@ -368,6 +368,11 @@ impl Attribute {
         Ok(loaded)
     }
 
+    /// Where the clusters are, if that is known without waiting for anything.
+    pub fn mapping_if_loaded(&self) -> Option<Arc<Mapping>> {
+        self.mapping.try_lock()?.clone()
+    }
+
     /// Reads all parts, in the order of their VCNs.
     pub(super) fn load_mapping<D: Device>(&self, store: &Store<D>) -> Result<Mapping> {
         let mut mapping: Option<Mapping> = None;

@@ -214,6 +214,19 @@ pub fn map_extent<D: Device>(
     )
 }
 
+/// [`map_extent`] without waiting for anything; `None` if that would be needed, or is an error.
+pub fn map_extent_at_once<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+) -> Option<ByteExtent> {
+    check_supported(attribute, Form::NonResident).ok()?;
+    let mapping = attribute.mapping_if_loaded()?;
+    let initialized = attribute.sizes().initialized;
+    let place = attribute.place();
+    locate(store.geometry(), &mapping, initialized, place, offset).ok()
+}
+
 /// What is at `offset`, see [`map_extent`].
 pub(super) fn locate(
     geometry: &Geometry,

@@ -6,7 +6,10 @@ use super::{
     error::report,
     fallocate,
     inode,
-    iomap::Data,
+    iomap::{
+        self,
+        Data, //
+    },
     trim,
     write,
     NtfsRs, //
@@ -15,6 +18,7 @@ use crate::{
     fs::inode::Kind,
     ondisk::name::units_to_wtf8,
     vfs::{
+        self,
         fiemap::FiemapRequest,
         file::{
             self,
@@ -28,7 +32,6 @@ use crate::{
             Operations, //
         },
         inode_lock::SharedInodeLock,
-        iomap,
         kiocb::Kiocb,
         kstat::Kstat, //
     },
@@ -86,6 +89,9 @@ impl file::Operations<NtfsRs> for Regular {
     }
 
     fn read_iter(iocb: &mut Kiocb<'_, NtfsRs>, to: &mut IovIterDest<'_>) -> Result<usize> {
+        if iocb.is_nowait() && !iomap::is_known(iocb.inode(), iocb.pos()) {
+            return iocb.filemap_read_cached(to);
+        }
         if iocb.is_direct() {
             if let Some(read) = read_directly(iocb, to)? {
                 return Ok(read);
@@ -108,8 +114,8 @@ impl file::Operations<NtfsRs> for Regular {
 
     fn seek(inode: &Inode<NtfsRs>, offset: u64, what: Seek) -> Result<u64> {
         match what {
-            Seek::Data => iomap::seek_data::<_, Data>(inode, offset),
-            Seek::Hole => iomap::seek_hole::<_, Data>(inode, offset),
+            Seek::Data => vfs::iomap::seek_data::<_, Data>(inode, offset),
+            Seek::Hole => vfs::iomap::seek_hole::<_, Data>(inode, offset),
         }
     }
 

@@ -129,6 +129,39 @@ impl WriteOperations<NtfsRs> for Data {
     }
 }
 
+/// Whether the bytes from `pos` to before `end` have places on the device, no more than `most` of them, and
+/// are written there, as far as that is known without waiting.
+pub(super) fn is_on_device(inode: &Inode<NtfsRs>, pos: u64, end: u64, most: usize) -> bool {
+    let volume = inode.super_block().data().volume();
+    let Some(attribute) = inode::stream(inode) else {
+        return false;
+    };
+    let mut at = pos;
+    for _ in 0..most {
+        match data::map_extent_at_once(&volume, attribute, ByteOffset::new(at)) {
+            Some(ByteExtent {
+                source: Source::Device(_),
+                length,
+                ..
+            }) => at = at.saturating_add(length.get()),
+            _ => return false,
+        }
+        if at >= end {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the bytes at `pos` can be looked for without waiting.
+pub(super) fn is_known(inode: &Inode<NtfsRs>, pos: u64) -> bool {
+    let volume = inode.super_block().data().volume();
+    let at = ByteOffset::new(pos);
+    inode::uses_iomap(inode)
+        && inode::stream(inode)
+            .is_some_and(|stream| data::map_extent_at_once(&volume, stream, at).is_some())
+}
+
 /// What was found from `pos` on, as the kernel's generic code has it.
 ///
 /// The last bytes that were written may end within a block. It is mapped as a whole, and what is behind

@@ -13,7 +13,10 @@ use super::{
     address_space,
     error::report_file,
     inode,
-    iomap::Data,
+    iomap::{
+        self,
+        Data, //
+    },
     NtfsRs, //
 };
 use crate::{
@@ -45,6 +48,9 @@ use kernel::{
     prelude::*, //
 };
 
+/// Extents that are looked at for a write that may not wait.
+const MAX_AT_ONCE: usize = 64;
+
 /// How much is written at once where holes have to be filled first, in bytes.
 const PIECE: usize = 1 << 20;
 
@@ -55,8 +61,7 @@ pub(super) fn write_iter(
 ) -> Result<usize> {
     let inode = iocb.inode();
     if iocb.is_nowait() {
-        // Any write may have to wait for a lock or for the device.
-        return Err(EAGAIN);
+        return write_at_once(iocb, from);
     }
     let written = {
         let _lock = InodeLock::lock(inode);
@@ -78,6 +83,36 @@ pub(super) fn write_iter(
         }
     };
     iocb.write_sync(written)
+}
+
+/// Writes without waiting: over what has clusters and was written before, and is not to be durable at the end.
+/// `EAGAIN` for all else.
+fn write_at_once(iocb: &mut Kiocb<'_, NtfsRs>, from: &mut IovIterSource<'_>) -> Result<usize> {
+    let inode = iocb.inode();
+    if iocb.is_dsync() || !inode::uses_iomap(inode) {
+        return Err(EAGAIN);
+    }
+    let _lock = InodeLock::try_lock(inode).ok_or(EAGAIN)?;
+    if iocb.write_checks(from)? == 0 {
+        return Ok(0);
+    }
+    inode::check_writable(inode)?;
+    let end = iocb.pos().saturating_add(u64::try_from(from.len())?);
+    // More than one transfer would wait for the first when another cannot begin.
+    let most = if iocb.is_direct() { 1 } else { MAX_AT_ONCE };
+    if end > inode.valid_size() || !iomap::is_on_device(inode, iocb.pos(), end, most) {
+        return Err(EAGAIN);
+    }
+    iocb.modified()?;
+    if !iocb.is_direct() {
+        let all = from.len();
+        return iocb.iomap_write(from, all);
+    }
+    match iocb.iomap_dio_write(from)? {
+        None => Err(EIOCBQUEUED),
+        Some(0) => Err(EAGAIN),
+        Some(written) => Ok(written),
+    }
 }
 
 /// Writes around the page cache what is written already, and says how much that was.

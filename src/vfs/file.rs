@@ -33,10 +33,11 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Whether it may be opened, and whether for `writing` too; `generic_file_open` agreed.
     fn open(inode: &Inode<T>, writing: bool) -> Result;
 
-    /// Reads, by one of the methods of `iocb`.
+    /// Reads, by one of the methods of `iocb`; `EAGAIN` if that may not wait and would have to.
     fn read_iter(iocb: &mut Kiocb<'_, T>, to: &mut IovIterDest<'_>) -> Result<usize>;
 
-    /// Writes, by the methods of `iocb`; `EIOCBQUEUED` if it goes on in the background. No lock is held.
+    /// Writes, by the methods of `iocb`; `EIOCBQUEUED` if it goes on in the background, `EAGAIN` if it may
+    /// not wait and would have to. No lock is held.
     fn write_iter(iocb: &mut Kiocb<'_, T>, from: &mut IovIterSource<'_>) -> Result<usize>;
 
     /// Makes durable what belongs to the file; its dirty folios were written. No lock is held.
@@ -119,6 +120,7 @@ where
         splice_write: Some(bindings::iter_file_splice_write),
         setlease: Some(bindings::generic_setlease),
         mmap_prepare: Some(Self::mmap_prepare),
+        fop_flags: bindings::FOP_BUFFER_RASYNC | bindings::FOP_BUFFER_WASYNC,
         ..pin_init::zeroed()
     };
 
@@ -132,6 +134,7 @@ where
                 to_result(bindings::generic_file_open(inode, file))?;
                 let writing = (*file).f_mode & bindings::FMODE_WRITE != 0;
                 F::open(Inode::from_raw(inode), writing)?;
+                (*file).f_mode |= bindings::FMODE_NOWAIT;
             }
             Ok(0)
         })

@@ -112,6 +112,16 @@ void ntfs_helper_inode_lock(struct inode *inode)
 	inode_lock(inode);
 }
 
+bool ntfs_helper_inode_trylock(struct inode *inode)
+{
+	return inode_trylock(inode);
+}
+
+bool ntfs_helper_is_sync(const struct inode *inode)
+{
+	return IS_SYNC(inode);
+}
+
 void ntfs_helper_inode_unlock(struct inode *inode)
 {
 	inode_unlock(inode);

@@ -42,6 +42,8 @@ void ntfs_helper_inode_set_mtime(struct inode *inode, time64_t sec, u32 nsec);
 void ntfs_helper_inode_set_ctime(struct inode *inode, time64_t sec, u32 nsec);
 bool ntfs_helper_inode_is_new(struct inode *inode);
 void ntfs_helper_inode_lock(struct inode *inode);
+bool ntfs_helper_inode_trylock(struct inode *inode);
+bool ntfs_helper_is_sync(const struct inode *inode);
 void ntfs_helper_inode_unlock(struct inode *inode);
 void ntfs_helper_inode_lock_shared(struct inode *inode);
 int ntfs_helper_inode_trylock_shared(struct inode *inode);

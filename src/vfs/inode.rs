@@ -173,6 +173,12 @@ impl<T: super_block::Operations> Inode<T> {
         unsafe { &(*self.object()).valid_size }
     }
 
+    /// Whether all that is written has to be durable at once (`IS_SYNC`).
+    pub(super) fn is_sync(&self) -> bool {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::is_sync(self.as_ptr()) }
+    }
+
     /// Raises [`Self::valid_size`]. The folio with the last bytes is locked, or no folio is read meanwhile:
     /// else it could go and be read in again between its change and this.
     pub(crate) fn raise_valid_size(&self, bytes: u64) {

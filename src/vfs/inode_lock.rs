@@ -28,6 +28,15 @@ impl<'a, T: super_block::Operations> InodeLock<'a, T> {
             _thread: NotThreadSafe,
         }
     }
+
+    /// Takes the lock if it is free (`inode_trylock`).
+    pub(crate) fn try_lock(inode: &'a Inode<T>) -> Option<Self> {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_trylock(inode.as_ptr()) }.then(|| Self {
+            inode,
+            _thread: NotThreadSafe,
+        })
+    }
 }
 
 impl<T: super_block::Operations> Drop for InodeLock<'_, T> {

@@ -67,6 +67,11 @@ impl Flags {
         self.0 & bindings::IOMAP_DIRECT != 0
     }
 
+    /// Nothing may be waited for (`IOMAP_NOWAIT`).
+    pub(super) fn is_nowait(self) -> bool {
+        self.0 & bindings::IOMAP_NOWAIT != 0
+    }
+
     /// A page fault makes a page writable (`IOMAP_FAULT`).
     pub(super) fn is_fault(self) -> bool {
         self.0 & bindings::IOMAP_FAULT != 0

@@ -132,6 +132,8 @@ impl<T: super_block::Operations> Table<T> {
             let mut extent = T::FileMapping::begin(inode, pos, length, flags)?;
             match extent.kind {
                 ExtentKind::Mapped { .. } => {}
+                // To find a place may take a while.
+                _ if flags.is_nowait() => return Err(EAGAIN),
                 // The page cache knows how to.
                 _ if flags.is_direct() => return Err(ENOTBLK),
                 ExtentKind::Hole => {

@@ -65,7 +65,26 @@ impl<'a, T: super_block::Operations> Kiocb<'a, T> {
     pub(crate) fn is_nowait(&self) -> bool {
         // SAFETY: The request is ours during the call.
         let flags = unsafe { (*self.iocb).ki_flags };
-        flags & bindings::IOCB_NOWAIT != 0
+        flags & bindings::IOCB_NOWAIT as c_int != 0
+    }
+
+    /// Whether what is written has to be durable at the end (`iocb_is_dsync`).
+    pub(crate) fn is_dsync(&self) -> bool {
+        // SAFETY: The request is ours during the call.
+        let flags = unsafe { (*self.iocb).ki_flags };
+        flags & bindings::IOCB_DSYNC as c_int != 0 || self.inode().is_sync()
+    }
+
+    /// Reads what is in the page cache, and gives `EAGAIN` for all else (`filemap_read` with `IOCB_NOIO`).
+    pub(crate) fn filemap_read_cached(&mut self, to: &mut IovIterDest<'_>) -> Result<usize> {
+        // SAFETY: The request is ours during the call, after which it has the flags that it had.
+        unsafe {
+            let flags = (*self.iocb).ki_flags;
+            (*self.iocb).ki_flags |= bindings::IOCB_NOIO as c_int;
+            let read = self.filemap_read(to);
+            (*self.iocb).ki_flags = flags;
+            read
+        }
     }
 
     /// Reads through the page cache (`filemap_read`).
