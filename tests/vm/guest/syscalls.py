@@ -6,6 +6,7 @@ from __future__ import annotations
 import array
 import ctypes
 import fcntl
+import mmap
 import os
 import struct
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ FS_IOC_GETFSLABEL = 0x81009431
 FS_IOC_GETFSUUID = 0x80111500
 FS_IOC_FIEMAP = 0xC020660B
 FIBMAP, FIGETBSZ = 1, 2
+FITRIM = 0xC0185879
+RWF_DSYNC, RWF_NOWAIT = 2, 8
 
 STATX_ATTR_COMPRESSED, STATX_ATTR_IMMUTABLE, STATX_ATTR_ENCRYPTED = 0x4, 0x10, 0x800
 STATX_ALL, STATX_DIOALIGN = 0xFFF, 0x2000
@@ -154,6 +157,25 @@ def block_size(fd: int) -> int:
     buffer = array.array("i", [0])
     fcntl.ioctl(fd, FIGETBSZ, buffer)
     return buffer[0]
+
+
+def fitrim(fd: int, start: int = 0, length: int = 2**64 - 1, least: int = 0) -> int:
+    """FITRIM: how many bytes were discarded."""
+    buffer = bytearray(struct.pack("<QQQ", start, length, least))
+    fcntl.ioctl(fd, FITRIM, buffer)
+    return struct.unpack_from("<Q", buffer, 8)[0]
+
+
+class Userfault:
+    """Memory whose first touch waits for ever, for who has to be stopped in the midst of a system call."""
+
+    def __init__(self, length: int) -> None:
+        uffdio_api, uffdio_register, missing = 0xC018AA3F, 0xC020AA00, 1
+        self.fd = syscall(323, os.O_CLOEXEC)
+        fcntl.ioctl(self.fd, uffdio_api, bytearray(struct.pack("<QQQ", 0xAA, 0, 0)))
+        self.memory = mmap.mmap(-1, length)
+        view = ctypes.c_char.from_buffer(self.memory)
+        fcntl.ioctl(self.fd, uffdio_register, bytearray(struct.pack("<QQQQ", ctypes.addressof(view), length, missing, 0)))
 
 
 def fallocate(fd: int, mode: int, offset: int, length: int) -> None:

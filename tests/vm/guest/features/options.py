@@ -48,6 +48,9 @@ def shown(report: Report, ground: Ground) -> None:
         "show_sys_files": {"showmeta"},
         "native_symlink=rel": {"native_symlink=rel"},
         "iocharset=iso8859-1": {"iocharset=iso8859-1"},
+        "discard": {"discard", "errors=remount-ro"},
+        "errors=continue": {"errors=continue"},
+        "errors=panic": {"errors=panic"},
     }
     for options, want in cases.items():
         with report.case(f"/proc/mounts shows -o {options}"):
@@ -98,6 +101,11 @@ def remounts(report: Report, ground: Ground) -> None:
                     assert ground.shown_options(root) == before
                 else:
                     assert options in {word.replace("=00", "=0") for word in ground.shown_options(root)}
+        with report.case("a remount changes what is done about errors, and whether clusters are discarded"):
+            again("errors=panic,discard")
+            assert {"errors=panic", "discard"} <= ground.shown_options(root)
+            again("errors=remount-ro,discard=0")
+            assert ground.shown_options(root) == before, ground.shown_options(root)
         with report.case("a remount with showmeta shows the system files, and back"):
             again("showmeta")
             assert "showmeta" in ground.shown_options(root) and "$MFT" in os.listdir(root)

@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, brim, full, ground, nested, others, power, shatter, threshold, verify, windows
+from ..write import after, brim, defects, full, ground, nested, others, power, promises, shatter, threshold, verify, windows
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -34,6 +34,10 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         brim.run(report, made, seed, spec["workloads"], spec["steps"])
     elif spec["part"] == "nested":
         nested.run(report, made, spec["seconds"], spec["stressors"], seed)
+    elif spec["part"] == "promises":
+        promises.run(report, made)
+    elif spec["part"] == "peers":
+        defects.run(report, made, spec["seconds"])
     else:
         others.fsx(report, made, "plain 3000", seed, spec["steps"], plan["unsupported"])
         others.fio(report, made, "plain 4096", seed, spec["bytes"])
