@@ -53,6 +53,7 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         sizes = [300, 699, 5000, 20000, 60000, 120000]
         cuts = (500 if cluster == 4096 else 100) if campaign else 16
         add("power", 512, cluster, 16 * MI if cluster < 64 * KI else 64 * MI, sizes=sizes, stale=True, steps=240 if campaign else 60, cuts=cuts)
+    add("faults", 512, 4096, 64 * MI, sizes=[100, 3000], stride=1 if campaign else 7)
     for cluster in (512, 4096, 64 * KI) if campaign else (4096,):
         sizes = [100, 200, 300, 600, 690, 695, 1000, 4096, 9000, 30000]
         workloads = (50 if cluster == 4096 else 15) if campaign else 2
@@ -83,7 +84,8 @@ def run(context: Context) -> None:
     for kernel in kernels:
         plan: dict[str, object] = {
             "writes": True, "unsupported": UNSUPPORTED[context.fstype],
-            "specs": wanted,
+            # Only the debug kernel injects failures.
+            "specs": [spec for spec in wanted if spec["part"] != "faults" or kernel == "debug"],
             "readers": ([] if context.fstype != "ntfs_rs" else ["ntfs", "ntfs3"] if kernel == "debug" else ["ntfs"]),
         }  # fmt: skip
         disk = images.scratch(8)

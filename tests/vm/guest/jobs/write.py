@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, brim, defects, full, ground, nested, others, power, promises, shatter, threshold, verify, windows
+from ..write import after, brim, defects, faults, full, ground, nested, others, power, promises, shatter, threshold, verify, windows
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -30,6 +30,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         shatter.run(report, made, seed, spec["pieces"])
     elif spec["part"] == "power":
         power.run(report, made, seed, spec["steps"], spec["cuts"])
+    elif spec["part"] == "faults":
+        faults.run(report, made, seed, spec["stride"])
     elif spec["part"] == "brim":
         brim.run(report, made, seed, spec["workloads"], spec["steps"])
     elif spec["part"] == "nested":
