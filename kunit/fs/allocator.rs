@@ -433,7 +433,7 @@ mod tests {
             take(&allocator, &volume, 1000, WIDE)?,
             run(1000, WIDE - 1000)
         );
-        assert_eq!(take(&allocator, &volume, 0, 300)?, run(0, 300));
+        assert_eq!(take(&allocator, &volume, 0, 900)?, run(0, 900));
         // The second block is full: it is not needed to find what is free.
         release(&allocator, &volume, run(2 * BLOCK, 50))?;
         plain(allocator.write_back(&volume))?;
@@ -447,7 +447,7 @@ mod tests {
             take(&allocator, &volume, BLOCK - 100, 14)?,
             run(BLOCK - 7, 14)
         );
-        assert_eq!(free(&allocator, &volume)?, 700 + 40);
+        assert_eq!(free(&allocator, &volume)?, 100 + 40);
         Ok(())
     }
 
@@ -505,7 +505,8 @@ mod tests {
         fails(true);
         assert_eq!(allocator.prepare_free(&volume, runs).err(), device);
         fails(false);
-        assert_eq!(take(&allocator, &volume, 40, BLOCK)?, run(50, BLOCK));
+        // Behind the window of the one who got the first clusters.
+        assert_eq!(take(&allocator, &volume, 40, BLOCK)?, run(850, BLOCK));
         Ok(())
     }
 
@@ -675,5 +676,58 @@ mod tests {
     #[test]
     fn the_wide_volume_is_as_its_model() -> Result {
         compare_with_model(&wide()?, WIDE, 1_000, 40_000)
+    }
+
+    #[test]
+    fn streams_side_by_side_get_few_runs() -> Result {
+        let disk = wide()?;
+        let volume = mount(&disk)?;
+        let allocator = open(&volume, Zone::NONE)?;
+        let mut next = [None; 4];
+        let mut runs = [0; 4];
+        for _ in 0..400 {
+            for (next, runs) in next.iter_mut().zip(&mut runs) {
+                let mut wanted = 32;
+                while wanted > 0 {
+                    let count = ClusterCount::new(wanted);
+                    let got = plain(allocator.allocate(
+                        &**volume,
+                        *next,
+                        count,
+                        Claim::Unreserved,
+                        Purpose::Data,
+                    ))?;
+                    let got_run = got.run();
+                    if *next != Some(got_run.lcn) {
+                        *runs += 1;
+                    }
+                    wanted -= got_run.length.get();
+                    *next = Some(got_run.end());
+                    got.keep();
+                }
+            }
+        }
+        for runs in runs {
+            assert!(runs <= 10);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn windows_give_way_when_nothing_else_is_free() -> Result {
+        let disk = wide()?;
+        let volume = mount(&disk)?;
+        let allocator = open(&volume, Zone::NONE)?;
+        for goal in [1000, 50_000, 200_000] {
+            assert_eq!(take(&allocator, &volume, goal, 100)?, run(goal, 100));
+        }
+        let mut left = free(&allocator, &volume)?;
+        while left > 0 {
+            let got = data(&allocator, &volume, 0, left).map_err(|_| EINVAL)?;
+            left -= got.run().length.get();
+            got.keep();
+        }
+        assert_eq!(free(&allocator, &volume)?, 0);
+        Ok(())
     }
 }

@@ -187,7 +187,7 @@ impl<D: Device> Volume<D> {
         let one = ClusterCount::new(1);
         // `$MFT`'s own lie at its begin, where they are found before the rest of it is known.
         let goal = (whom == For::Mft).then_some(Lcn::new(FIRST));
-        records.bits.allocate(self, goal, one, claim, Purpose::Data)
+        records.bits.allocate(self, goal, one, claim, Purpose::Mft)
     }
 
     /// Marks the records as free that no record refers to since all up to the end of an epoch is durable. Says

@@ -18,9 +18,16 @@ use crate::{
     },
     ondisk::{
         bytes::u64_from_usize,
-        units::ByteOffset, //
+        units::{
+            ByteCount,
+            ByteOffset,
+            ClusterCount, //
+        }, //
     },
 };
+
+/// Bytes of the longest window.
+const MOST_AHEAD: ByteCount = ByteCount::new(64 << 20);
 
 /// `$Bitmap` on the device.
 pub(super) struct Home<'a, D: Device> {
@@ -41,6 +48,12 @@ impl<D: Device> Home<'_, D> {
 
     pub(super) fn write(&self, at: ByteOffset, buf: &[u8]) -> Result {
         data::write_mapping(self.store, &self.mapping, self.place, at, buf)
+    }
+
+    /// The longest window that a stream gets.
+    pub(super) fn most_ahead(&self) -> ClusterCount {
+        let cluster = self.store.geometry().cluster_size();
+        cluster.whole_clusters(MOST_AHEAD)
     }
 
     /// A broken rule of the bitmap.

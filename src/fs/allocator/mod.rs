@@ -10,6 +10,7 @@
 //! * `search`: which clusters are the best ones.
 //! * `free`: clusters on their way back.
 //! * `trim`: free clusters that are discarded.
+//! * `windows`: free clusters that streams find behind their last ones.
 //! * `write`: bringing the changes of the bitmap to the device.
 //!
 //! The bits of `$MFT`'s `$BITMAP` are handed out by the same machinery, with the numbers of records in the
@@ -25,6 +26,7 @@ mod home;
 mod run;
 mod search;
 mod trim;
+mod windows;
 mod write;
 
 pub use free::{
@@ -54,7 +56,8 @@ use self::{
         TRANSFER_BYTES, //
     },
     free::Pending,
-    home::Home, //
+    home::Home,
+    windows::Windows, //
 };
 use super::{
     attribute::{
@@ -109,6 +112,9 @@ struct State {
     first: Lcn,
     /// Where data goes that has no goal.
     next: Lcn,
+    windows: Windows,
+    /// Whether a search leaves out the windows of others.
+    avoids_windows: bool,
     /// Clusters that are being freed, by the first of each run; no two runs overlap.
     pending: RBTree<Lcn, Pending>,
     /// How many of those are only waiting for their transaction to be durable.
@@ -179,6 +185,8 @@ impl Allocator {
             zone,
             first,
             next: zone.run().end().max(first),
+            windows: Windows::new(),
+            avoids_windows: false,
             pending: RBTree::new(),
             queued: ClusterCount::ZERO,
             epoch: Epoch::FIRST,
@@ -266,7 +274,8 @@ impl Allocator {
     /// Allocates one run of `wanted` clusters, or of as many as there are.
     ///
     /// It is as near behind `goal` as there is one that is long enough; behind the end of the volume
-    /// comes its begin. If none was found in a bounded search it is the longest that was. A very long
+    /// comes its begin. Who has a goal is taken for a stream, for which the clusters behind are kept free while
+    /// there are others. If none was found in a bounded search it is the longest that was. A very long
     /// one is handed out in parts. [`Error::NoSpace`] if there is no free cluster.
     pub fn allocate<D: Device>(
         &self,
@@ -287,8 +296,13 @@ impl Allocator {
         if wanted == ClusterCount::ZERO {
             return Err(Error::NoSpace);
         }
+        // The window of the one who goes on here is not in his way.
+        let own = match purpose {
+            Purpose::Data => goal.map(|goal| state.windows.take(goal)),
+            Purpose::Mft => None,
+        };
         let run = state
-            .find(&home, goal, wanted, purpose)?
+            .find(&home, goal, own.unwrap_or_default().aim, wanted, purpose)?
             .ok_or(Error::NoSpace)?;
         state.blocks.pin(&home, run)?;
         if let Some(lcn) = state.blocks.first(run, Bit::Used) {
@@ -297,7 +311,13 @@ impl Allocator {
         }
         state.blocks.set(run, Bit::Used);
         match purpose {
-            Purpose::Data => state.next = run.end(),
+            Purpose::Data => {
+                state.next = run.end();
+                if let (Some(goal), Some(own)) = (goal, own) {
+                    let most = ClusterCount::new(available.get() >> 5);
+                    state.open_window(run, goal, own, most.min(home.most_ahead()));
+                }
+            }
             Purpose::Mft => state.zone.advance(run),
         }
         let reserved = match claim {

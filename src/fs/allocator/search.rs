@@ -5,7 +5,10 @@
 use super::{
     blocks::BLOCK_BITS,
     home::Home,
+    less,
     run::Run,
+    sum,
+    windows::Window,
     Purpose,
     State, //
 };
@@ -29,16 +32,19 @@ const MAX_RUNS: usize = 4096;
 const MAX_READS: u64 = 32;
 /// Blocks that tell of one allocation at most: all of them stay in memory until it is kept.
 const MAX_BLOCKS: usize = 64;
+/// How many times as much as is wanted there should be, where a stream begins anew.
+const AHEAD: u64 = 16;
 /// How often a zone of `$MFT` can be halved.
 const MAX_HALVES: u32 = u64::BITS + 1;
 
 impl State {
     /// Free clusters for an allocation: `wanted` of them or less, but one at least; `None` if there
-    /// are none at all.
+    /// are none at all. `aim` is how many there should be for a stream that cannot go on at its goal.
     pub(super) fn find<D: Device>(
         &mut self,
         home: &Home<'_, D>,
         goal: Option<Lcn>,
+        aim: ClusterCount,
         wanted: ClusterCount,
         purpose: Purpose,
     ) -> Result<Option<Run>> {
@@ -64,7 +70,7 @@ impl State {
             before.before(zone.lcn),
             before.from(zone.end()),
         ];
-        if let Some(run) = self.longest(home, &outside, wanted)? {
+        if let Some(run) = self.beside_windows(home, goal, aim, &outside, wanted)? {
             return Ok(Some(run));
         }
         let mut zone = self.zone;
@@ -79,6 +85,68 @@ impl State {
             }
         }
         Ok(None)
+    }
+
+    /// [`State::longest`] that leaves the windows of streams alone, if that does not give less.
+    fn beside_windows<D: Device>(
+        &mut self,
+        home: &Home<'_, D>,
+        goal: Lcn,
+        aim: ClusterCount,
+        places: &[Run],
+        wanted: ClusterCount,
+    ) -> Result<Option<Run>> {
+        // Who cannot go on where he was goes where he can for longer.
+        let next = Run {
+            lcn: goal,
+            length: ClusterCount::new(1),
+        };
+        let goes_on = self.blocks.next_free(home, next, next.length)?.is_some();
+        let rooms = match goes_on {
+            true => [None, Some(wanted)],
+            false => {
+                let ahead = ClusterCount::new(wanted.get().saturating_mul(AHEAD));
+                [Some(ahead.max(aim)), Some(wanted)]
+            }
+        };
+        let mut best: Option<Run> = None;
+        for room in rooms.into_iter().flatten() {
+            self.avoids_windows = true;
+            let found = self.longest(home, places, room);
+            self.avoids_windows = false;
+            let Some(found) = found? else {
+                break;
+            };
+            if found.length >= room {
+                return Ok(Some(found.at_most(wanted)));
+            }
+            best = Some(found.at_most(wanted));
+        }
+        let other = self.longest(home, places, wanted)?;
+        Ok(match (best, other) {
+            (Some(best), Some(other)) if best.length >= other.length => Some(best),
+            (best, other) => other.or(best),
+        })
+    }
+
+    /// Keeps clusters behind a run for the one who got it with a goal; `own` is the window that he had there.
+    pub(super) fn open_window(&mut self, run: Run, goal: Lcn, own: Window, most: ClusterCount) {
+        let left = less(own.run.length, run.length);
+        // Twice as many as before when half of them are used, or when there were no more.
+        let aim = match run.lcn == goal && sum(left, left) >= own.aim {
+            true => own.aim,
+            false => sum(own.aim, own.aim),
+        };
+        let ahead = ClusterCount::new(run.length.get().saturating_mul(AHEAD));
+        let aim = aim.max(ahead).min(most);
+        let wanted = Run {
+            lcn: run.end(),
+            length: aim,
+        };
+        let run = self.windows.clip(wanted.before(self.blocks.end()));
+        if aim != ClusterCount::ZERO {
+            self.windows.put(Window { run, aim });
+        }
     }
 
     /// The first `wanted` free clusters that lie together; else the longest run that was found.
@@ -120,15 +188,40 @@ impl State {
         within: Run,
         most: ClusterCount,
     ) -> Result<Option<Run>> {
-        let Some(run) = self.blocks.next_free(home, within, most)? else {
-            return Ok(None);
-        };
-        let Some(held) = self.held.filter(|held| held.overlaps(run)) else {
-            return Ok(Some(run));
-        };
-        if run.lcn < held.lcn {
-            return Ok(Some(run.before(held.lcn)));
+        let mut left = within;
+        // Each turn goes on behind what is not to be given.
+        while let Some(run) = self.blocks.next_free(home, left, most)? {
+            let free = self.allowed(run);
+            if !free.is_empty() {
+                return Ok(Some(free));
+            }
+            left = left.from(self.behind_forbidden(run));
         }
-        self.blocks.next_free(home, within.from(held.end()), most)
+        Ok(None)
+    }
+
+    /// What of a free run comes before clusters that are not to be given; nothing if it begins with such.
+    fn allowed(&self, run: Run) -> Run {
+        let free = match self.held {
+            Some(held) if held.overlaps(run) => run.before(held.lcn),
+            _ => run,
+        };
+        match self.avoids_windows {
+            true => self.windows.clip(free),
+            false => free,
+        }
+    }
+
+    /// The end of the clusters that are not to be given, at the begin of a run.
+    fn behind_forbidden(&self, run: Run) -> Lcn {
+        let first = run.at_most(ClusterCount::new(1));
+        match self.held {
+            Some(held) if held.overlaps(first) => held.end(),
+            _ => match self.windows.first_in(first) {
+                Some(window) => window.end(),
+                // There is one of the two.
+                None => run.end(),
+            },
+        }
     }
 }
