@@ -190,6 +190,7 @@ pub fn preallocate<D: Device>(
         let runlist = mapping
             .runlist
             .replaced(vcn, length, Target::Clusters(lcn))?;
+        data.ensure_room(volume, &mut unrecorded, &runlist)?;
         replace_runs(data, &mapping, runlist)?;
         got.keep();
         unrecorded.behind = true;

@@ -44,6 +44,7 @@ mod mode {
     pub(super) const COLLAPSE_RANGE: u32 = 0x08;
     pub(super) const ZERO_RANGE: u32 = 0x10;
     pub(super) const INSERT_RANGE: u32 = 0x20;
+    pub(super) const UNSHARE_RANGE: u32 = 0x40;
 }
 
 /// A range of a file, whose mapping is locked.
@@ -72,7 +73,8 @@ pub(super) fn fallocate(inode: &Inode<NtfsRs>, mode: u32, start: u64, length: u6
     };
     let keeps_size = mode & mode::KEEP_SIZE != 0;
     match mode & !mode::KEEP_SIZE {
-        mode::ALLOCATE => range.allocate(keeps_size),
+        // Nothing is shared here, so what is left of it is that there are clusters.
+        mode::ALLOCATE | mode::UNSHARE_RANGE => range.allocate(keeps_size),
         mode::ZERO_RANGE => range.zero(keeps_size),
         mode::PUNCH_HOLE => range.punch(),
         mode::COLLAPSE_RANGE if !keeps_size => range.collapse(),
@@ -103,7 +105,9 @@ impl Range<'_> {
         .map_err(|error| report_file(inode, error))
     }
 
+    /// Below the valid size clusters have to hold zeros, since nothing tells that they were never written.
     fn allocate(&self, keeps_size: bool) -> Result {
+        iomap_write::fill_holes(&self.lock, self.start, self.end)?;
         self.change(self.start, self.end, resize::preallocate)?;
         if !keeps_size && self.end > self.inode().size() {
             write::grow(&self.lock, self.end)?;

@@ -447,26 +447,26 @@ pub(crate) fn extend_valid<T: super_block::Operations>(
     Ok(())
 }
 
-/// Whether a write of a range needs [`fill_holes`].
+/// Whether a write of a range needs [`fill_holes`]: what it does not touch of a hole would not be zeroed, where
+/// units are larger than blocks.
 pub(crate) fn has_holes<T: super_block::Operations>(
     inode: &Inode<T>,
     start: u64,
     end: u64,
 ) -> Result<bool> {
+    if T::FileMapping::unit(inode) <= u64::try_from(inode.super_block().block_size())? {
+        return Ok(false);
+    }
     Ok(next_hole(inode, start, end.min(inode.valid_size()))?.is_some())
 }
 
-/// The first unit from that of `start` on that is a hole and has a byte below `end`, where units are larger
-/// than blocks.
+/// The first unit from that of `start` on that is a hole and has a byte below `end`.
 fn next_hole<T: super_block::Operations>(
     inode: &Inode<T>,
     start: u64,
     end: u64,
 ) -> Result<Option<u64>> {
     let unit = T::FileMapping::unit(inode);
-    if unit <= u64::try_from(inode.super_block().block_size())? {
-        return Ok(None);
-    }
     let mut at = round_down(start, unit);
     // Each turn leaves out an extent.
     while at < end {
@@ -479,8 +479,7 @@ fn next_hole<T: super_block::Operations>(
     Ok(None)
 }
 
-/// Makes dirty zeros of all units below the valid size that are holes and are touched by a range which is
-/// about to be written.
+/// Makes dirty zeros of all units below the valid size that are holes and are touched by a range.
 pub(crate) fn fill_holes<T: super_block::Operations>(
     lock: &InvalidateLock<'_, T>,
     start: u64,

@@ -43,6 +43,45 @@ def copy_of(ground: Ground) -> Iterator[Ground]:
         os.unlink(image)
 
 
+def holes(path: str) -> list[tuple[int, int]]:
+    """Where a file has holes before its end, as from and to."""
+    found, at = [], 0
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        while at < size:
+            start = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            if start >= size:
+                break
+            try:
+                at = os.lseek(file.fileno(), start, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                at = size
+            found.append((start, at))
+    return found
+
+
+def allocate(report: Report, ground: Ground) -> None:
+    name = "plain 700"
+    with ground.mount() as root, opened(path_of(root, name)) as file:
+        with report.case("fallocate gives clusters to holes between data too"):
+            os.ftruncate(file, 0)
+            os.pwrite(file, b"1" * 5000, 0)
+            os.pwrite(file, b"2" * 5000, MI)
+            os.fsync(file)
+            assert holes(path_of(root, name)), "no hole to begin with"
+            for mode in ([], ["--keep-size"]):
+                volume.run("fallocate", *mode, "-o", "0", "-l", str(MI), path_of(root, name))
+            os.fsync(file)
+            assert not holes(path_of(root, name)), str(holes(path_of(root, name)))
+            ground.contents[name] = b"1" * 5000 + bytes(MI - 5000) + b"2" * 5000
+    with ground.mount() as root, report.case("and they are there after a remount"):
+        assert not holes(path_of(root, name)), str(holes(path_of(root, name)))
+        problem = differs(read_whole(path_of(root, name)), ground.contents[name])
+        assert not problem, problem
+
+
 def trim(report: Report, ground: Ground) -> None:
     name = "plain 3000"
     with ground.mount() as root:
@@ -256,6 +295,7 @@ def aligned(length: int) -> mmap.mmap:
 
 
 def run(report: Report, ground: Ground) -> None:
+    allocate(report, ground)
     trim(report, ground)
     discard(report, ground)
     errors(report, ground)
