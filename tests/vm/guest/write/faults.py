@@ -26,6 +26,8 @@ from .verify import COLLAPSE_RANGE, INSERT_RANGE, KEEP_SIZE, PUNCH_HOLE, ZERO_RA
 FAIL = "/proc/thread-self/fail-nth"
 KINDS = ("failslab", "fail_page_alloc", "fail_usercopy", "fail_make_request")
 EXPECTED = (errno.ENOMEM, errno.EIO, errno.ENOSPC, errno.EFAULT)
+# By force, since a sync that failed leaves the volume marked; and a device that fails is not to end the writing.
+OPTIONS = "force,errors=continue"
 MOST = 2000
 NAME = "plain 3000"
 MS_REMOUNT = 32
@@ -285,7 +287,7 @@ def remounts(root: str, device: str, fstype: str, numbers: Callable[[], Iterator
         for flags in (syscalls.MS_RDONLY, 0):
             with Failing(nth) as failing:
                 try:
-                    syscalls.mount(device, root, fstype, MS_REMOUNT | flags, "force")
+                    syscalls.mount(device, root, fstype, MS_REMOUNT | flags, OPTIONS)
                     error = 0
                 except OSError as why:
                     error = why.errno or 1
@@ -294,7 +296,7 @@ def remounts(root: str, device: str, fstype: str, numbers: Callable[[], Iterator
             assert error == 0 or (error in EXPECTED or refused) and failing.happened, f"failure {nth}: {errno.errorcode.get(error, error)}"
             happened |= failing.happened
             if error:
-                syscalls.mount(device, root, fstype, MS_REMOUNT | flags, "force")
+                syscalls.mount(device, root, fstype, MS_REMOUNT | flags, OPTIONS)
             found = read_whole(path)[: len(content)]
             # What is written back on the way may be lost, as everywhere.
             problem = differs(found, content)
@@ -317,7 +319,7 @@ def run(report: Report, ground: Ground, seed: int, stride: int) -> None:
 
     ends: dict[str, int] = {}
     with volume.loop(ground.image, sector=ground.sector, writable=True) as device:
-        with volume.mounted(ground.fstype, device, "force", flags=0, at="/mnt/written") as root, injection(ground.fstype, device):
+        with volume.mounted(ground.fstype, device, OPTIONS, flags=0, at="/mnt/written") as root, injection(ground.fstype, device):
             path = f"{root}/{FOLDER}/{NAME}"
             fd = os.open(path, os.O_RDWR)
             OTHER.update({flag: os.open(path, os.O_RDWR | flag) for flag in (os.O_DIRECT, os.O_SYNC)})
