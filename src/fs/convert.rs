@@ -32,7 +32,7 @@ use super::{
         Result, //
     },
     file::check_writable,
-    recording::{
+    image::{
         unfit,
         Image, //
     },

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a record is to say of a value in clusters.
+//!
+//! The record is told of clusters when their data is there, or when it lies behind the initialized size
+//! that the record has, where nobody sees it. So the volume, should it be cut off at any moment, never
+//! shows what was in the clusters before.
+
+use kernel::prelude::*;
+
+use super::{
+    attribute::Mapping,
+    error::{
+        Error,
+        Place,
+        Result, //
+    },
+    runlist::{
+        Runlist,
+        Target, //
+    }, //
+};
+use crate::ondisk::{
+    attribute::{
+        AttributeFlags,
+        Sizes, //
+    },
+    attribute_builder::{
+        Head,
+        Part,
+        Unfit, //
+    },
+    boot::Geometry,
+    mapping_pairs::{
+        self,
+        Run, //
+    },
+    units::{
+        ByteCount,
+        ClusterCount,
+        Vcn, //
+    }, //
+};
+
+/// What a record is to say of a value in clusters.
+pub(super) struct Image {
+    pub(super) runlist: Runlist,
+    sizes: Sizes,
+    has_holes: bool,
+}
+
+impl Image {
+    /// From what memory knows, for a record whose initialized size is `initialized`.
+    pub(super) fn new(
+        geometry: &Geometry,
+        place: Place,
+        mapping: &Mapping,
+        memory: Sizes,
+        settled: u64,
+        initialized: ByteCount,
+    ) -> Result<Self> {
+        let cluster = geometry.cluster_size();
+        // From here on nothing that the record says can be seen.
+        let unseen = Vcn::new(cluster.clusters_for(initialized).get());
+        let mut runlist = Runlist::new();
+        for run in mapping.runlist.extents() {
+            let (seen, behind) = (run.before(unseen), run.from(unseen));
+            for (part, can_be_seen) in [(seen, true), (behind, false)] {
+                let Some(part) = part else {
+                    continue;
+                };
+                let target = match part.target {
+                    Target::Clusters(lcn) => Target::Clusters(lcn),
+                    Target::Fresh(lcn) if !can_be_seen => Target::Clusters(lcn),
+                    Target::Fresh(_) | Target::Hole => Target::Hole,
+                    // Kept apart from holes, to be cut off at the end.
+                    promised @ Target::Promised(_) => promised,
+                    Target::Missing => {
+                        return Err(mapping.damage.unwrap_or_else(|| {
+                            let what = "change of a value whose runs are not all known, at VCN";
+                            Error::rule(place, what, part.vcn.get(), 0)
+                        }))
+                    }
+                };
+                runlist.push(target, part.length)?;
+            }
+        }
+        let needed = Vcn::new(cluster.clusters_for(memory.data).get());
+        let runlist = without_promises(&runlist, needed)?;
+
+        let mut taken = ClusterCount::ZERO;
+        let mut has_holes = false;
+        for run in runlist.extents() {
+            match run.target {
+                Target::Clusters(_) => taken = taken.checked_add(run.length).unwrap_or(taken),
+                _ => has_holes = true,
+            }
+        }
+        let end = ClusterCount::new(runlist.end().get());
+        let too_long = || Error::rule(place, "clusters of the value", end.get(), 0);
+        let allocated = cluster.to_bytes(end).ok_or_else(too_long)?;
+        let data = memory.data.min(allocated);
+        Ok(Self {
+            runlist,
+            sizes: Sizes {
+                allocated,
+                data,
+                initialized: ByteCount::new(settled).min(data),
+                compressed: cluster.to_bytes(taken),
+            },
+            has_holes,
+        })
+    }
+
+    /// The sizes as the record is to have them; `compressed` is what the clusters take in any case.
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// The flags that the attribute needs.
+    pub(super) fn flags(&self, old: AttributeFlags) -> AttributeFlags {
+        match self.has_holes {
+            true => old.with_sparse(),
+            false => old,
+        }
+    }
+
+    /// The sizes for an attribute with these flags.
+    pub(super) fn sizes_for(&self, flags: AttributeFlags) -> Sizes {
+        Sizes {
+            compressed: self
+                .sizes
+                .compressed
+                .filter(|_| flags.is_sparse() || flags.is_compressed()),
+            ..self.sizes
+        }
+    }
+
+    /// The mapping pairs; [`Error::NoRoom`] if they are longer than `room`.
+    pub(super) fn mapping_pairs(&self, room: usize) -> Result<KVec<u8>> {
+        let mut pairs = KVec::<u8>::zeroed(room, GFP_KERNEL)?;
+        let runs = encoded(&self.runlist);
+        let length = mapping_pairs::encode(runs, &mut pairs).ok_or(Error::NoRoom)?;
+        pairs.truncate(length);
+        Ok(pairs)
+    }
+
+    /// The attribute record, made anew.
+    pub(super) fn to_attribute(&self, head: &Head<'_>, pairs: &[u8]) -> Result<KVec<u8>> {
+        let head = Head {
+            flags: self.flags(head.flags),
+            ..*head
+        };
+        head.non_resident(&Part {
+            lowest_vcn: Vcn::ZERO,
+            end: self.runlist.end(),
+            sizes: self.sizes_for(head.flags),
+            compression_unit_shift: 0,
+            mapping_pairs: pairs,
+        })
+        .map_err(unfit)
+    }
+}
+
+/// The runs as mapping pairs have them.
+pub(super) fn encoded(runs: &Runlist) -> impl Iterator<Item = Run> + '_ {
+    runs.extents().map(|run| Run {
+        vcn: run.vcn,
+        lcn: match run.target {
+            Target::Clusters(lcn) => Some(lcn),
+            _ => None,
+        },
+        length: run.length,
+    })
+}
+
+/// Without the promised clusters: those at the end are cut off, others are holes for now.
+///
+/// So are holes from `needed` on, where the value has no byte: what was promised there and given back.
+fn without_promises(runs: &Runlist, needed: Vcn) -> Result<Runlist> {
+    let mut end = Vcn::ZERO;
+    for run in runs.extents() {
+        let behind = run.end().unwrap_or(end);
+        end = match run.target {
+            Target::Promised(_) => end,
+            Target::Hole => end.max(behind.min(needed)),
+            _ => behind,
+        };
+    }
+    let mut kept = Runlist::new();
+    for run in runs.until(end)?.extents() {
+        let target = match run.target {
+            Target::Promised(_) => Target::Hole,
+            other => other,
+        };
+        kept.push(target, run.length)?;
+    }
+    Ok(kept)
+}
+
+/// Why no attribute record could be made.
+pub(super) fn unfit(why: Unfit) -> Error {
+    match why {
+        Unfit::NoMemory => Error::NoMemory,
+        Unfit::TooLong => Error::NoRoom,
+    }
+}

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Leading the base record of a value to another division of it, see [`super::parts`].
+
+use core::cmp::Ordering;
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    allocator::{
+        Allocation,
+        Claim,
+        Freed,
+        Purpose,
+        Run, //
+    },
+    array,
+    attribute::{
+        Mapping,
+        Pieces,
+        Wanted, //
+    },
+    catalog::{
+        Piece,
+        MAX_LIST, //
+    },
+    data,
+    device::Device,
+    error::{
+        Error,
+        Located,
+        Result, //
+    },
+    image::unfit,
+    list::{
+        append,
+        append_bytes,
+        list_place,
+        Base, //
+    },
+    parts::{
+        cut_to_spans,
+        Span, //
+    },
+    record::Role,
+    records::{
+        For,
+        NewRecord, //
+    },
+    runlist::{
+        Runlist,
+        Target, //
+    },
+    transaction::{
+        PageId,
+        Transaction, //
+    },
+    volume::Volume, //
+};
+use crate::ondisk::{
+    attribute::{
+        Attribute as AttributeRecord,
+        AttributeFlags,
+        AttributeType,
+        Form as RecordForm,
+        Sizes, //
+    },
+    attribute_builder::Head,
+    attribute_list::ListEntry,
+    bytes::u64_from_usize,
+    log::change::Change,
+    name::Name,
+    record::FileRecord,
+    units::{
+        AttributeId,
+        ByteCount,
+        ByteOffset,
+        ClusterCount,
+        Vcn, //
+    }, //
+};
+
+/// Where a part is to be.
+pub(super) enum Planned {
+    /// Where it is.
+    Kept(Piece),
+    /// In a record of its own.
+    New(Span),
+}
+
+/// Another division into parts, prepared; dropping it gives everything back.
+pub(super) struct Switch<'v, D: Device> {
+    new: KVec<NewRecord<'v, D>>,
+    pieces: Arc<Pieces>,
+    /// The attribute record in the base record, if it is to be made there.
+    in_base: Option<KVec<u8>>,
+    /// The attribute record of the list, if there is to be one.
+    list: Option<KVec<u8>>,
+    list_clusters: KVec<Allocation<'v>>,
+    freed_clusters: Option<Freed<'v>>,
+    freed_records: Option<Freed<'v>>,
+    /// Parts in records that have other attributes as well.
+    left_behind: KVec<Piece>,
+    /// New records and clusters that were reserved.
+    claimed: (u64, ClusterCount),
+}
+
+/// What a [`Switch`] is to bring about.
+pub(super) struct Division<'a> {
+    /// The attribute record that is made in the base record, which tells of the first VCNs.
+    pub(super) in_base: Option<KVec<u8>>,
+    /// Bytes of the attribute record that stays in the base record, when it has been changed there.
+    pub(super) kept_in_base: usize,
+    /// The parts, but for the one in `in_base`.
+    pub(super) parts: KVec<Planned>,
+    /// How the attribute records begin.
+    pub(super) head: Head<'a>,
+    /// The sizes for the part that begins at VCN 0.
+    pub(super) sizes: Sizes,
+    /// The records that held parts up to now and do no more, and whether there is nothing else in them.
+    pub(super) old: KVec<(Piece, bool)>,
+    /// Records and clusters that were reserved for this.
+    pub(super) reserved: (u64, ClusterCount),
+    /// Whether it is `$MFT` that is divided.
+    pub(super) is_mft: bool,
+}
+
+impl<'v, D: Device> Switch<'v, D> {
+    /// Prepares a division. Nothing that others refer to is changed; [`Error::NoRoom`] if it does not fit in
+    /// the base record.
+    pub(super) fn prepare(
+        volume: &'v Volume<D>,
+        wanted: &Wanted<'_>,
+        base: &Base,
+        division: Division<'_>,
+    ) -> Result<Self> {
+        let mut switch = Self {
+            new: KVec::new(),
+            pieces: Arc::new(KVec::new(), GFP_KERNEL)?,
+            in_base: None,
+            list: None,
+            list_clusters: KVec::new(),
+            freed_clusters: None,
+            freed_records: None,
+            left_behind: KVec::new(),
+            claimed: (0, ClusterCount::ZERO),
+        };
+        let mut pieces = KVec::new();
+        if division.in_base.is_some() {
+            let piece = Piece {
+                record: base.owner,
+                id: base.id(),
+                lowest_vcn: Vcn::ZERO,
+            };
+            array::push(&mut pieces, piece)?;
+        }
+        for part in &division.parts {
+            let piece = match part {
+                Planned::Kept(piece) => *piece,
+                Planned::New(span) => switch.add(volume, base, &division, span)?,
+            };
+            array::push(&mut pieces, piece)?;
+        }
+        switch.in_base = division.in_base;
+        let own = switch.in_base.as_ref().map_or(0, |bytes| bytes.len());
+        let own = own.saturating_add(division.kept_in_base);
+        let room = base.room(volume).checked_sub(own).ok_or(Error::NoRoom)?;
+        let elsewhere = |piece: &Piece| piece.record.number != base.owner.number;
+        if base.is_spread || pieces.iter().any(elsewhere) {
+            switch.make_list(volume, wanted, base, &pieces, room, division.reserved.1)?;
+        }
+        switch.pieces = Arc::new(pieces, GFP_KERNEL)?;
+        if let Some(list) = &base.list {
+            let clusters = list.clusters.iter().copied();
+            switch.freed_clusters = Some(volume.allocator()?.prepare_free(volume, clusters)?);
+        }
+        let mut records = KVec::new();
+        for (piece, is_alone) in &division.old {
+            if piece.record.number == base.owner.number {
+                continue;
+            }
+            match is_alone {
+                true => array::push(&mut records, piece.record)?,
+                false => array::push(&mut switch.left_behind, *piece)?,
+            }
+        }
+        let records = records.iter().copied();
+        let allocator = volume.records_for_writing()?;
+        switch.freed_records = Some(allocator.prepare_free(volume, records)?);
+        Ok(switch)
+    }
+
+    /// Makes a record with one part.
+    fn add(
+        &mut self,
+        volume: &'v Volume<D>,
+        base: &Base,
+        division: &Division<'_>,
+        span: &Span,
+    ) -> Result<Piece> {
+        let head = Head {
+            id: AttributeId::new(0),
+            ..division.head
+        };
+        let attribute = span.attribute(&head, division.sizes)?;
+        let whom = match division.is_mft {
+            true => For::Mft,
+            false if self.claimed.0 < division.reserved.0 => {
+                self.claimed.0 = self.claimed.0.saturating_add(1);
+                For::File(Claim::Reserved)
+            }
+            false => For::File(Claim::Unreserved),
+        };
+        let record = NewRecord::new(volume, base.owner, whom)?;
+        record.put(&attribute)?;
+        let piece = Piece {
+            record: record.reference(),
+            id: head.id,
+            lowest_vcn: span.lowest,
+        };
+        array::push(&mut self.new, record)?;
+        Ok(piece)
+    }
+
+    /// Makes the list, in the base record if it fits into `room`.
+    fn make_list(
+        &mut self,
+        volume: &'v Volume<D>,
+        wanted: &Wanted<'_>,
+        base: &Base,
+        pieces: &[Piece],
+        room: usize,
+        reserved: ClusterCount,
+    ) -> Result {
+        let mut units = KVec::<u8>::new();
+        for unit in wanted.name {
+            for byte in unit.to_le_bytes() {
+                array::push(&mut units, byte)?;
+            }
+        }
+        let name = Name::from_bytes(&units).ok_or(Error::NoRoom)?;
+        let mut list = KVVec::new();
+        append_bytes(&mut list, &base.before)?;
+        for piece in pieces {
+            let entry = ListEntry {
+                type_: wanted.type_,
+                name,
+                lowest_vcn: piece.lowest_vcn,
+                reference: piece.record,
+                id: piece.id,
+            };
+            append(&mut list, &entry)?;
+        }
+        append_bytes(&mut list, &base.behind)?;
+        if list.len() > MAX_LIST {
+            return Err(Error::NoRoom);
+        }
+        let head = Head {
+            type_: AttributeType::ATTRIBUTE_LIST,
+            name: &[],
+            id: base.list_id(self.in_base.is_some()),
+            flags: AttributeFlags::default(),
+        };
+        let fits = head
+            .resident_length(list.len())
+            .is_some_and(|length| length <= room);
+        let attribute = match fits {
+            true => head.resident(&list, false).map_err(unfit)?,
+            false => self.put_list(volume, wanted, &head, &mut list, reserved)?,
+        };
+        if attribute.len() > room {
+            return Err(Error::NoRoom);
+        }
+        self.list = Some(attribute);
+        Ok(())
+    }
+
+    /// Writes the list to clusters, and gives its attribute record.
+    fn put_list(
+        &mut self,
+        volume: &'v Volume<D>,
+        wanted: &Wanted<'_>,
+        head: &Head<'_>,
+        list: &mut KVVec<u8>,
+        reserved: ClusterCount,
+    ) -> Result<KVec<u8>> {
+        let cluster = volume.geometry().cluster_size();
+        let data = ByteCount::new(u64_from_usize(list.len()));
+        let end = Vcn::new(cluster.clusters_for(data).get());
+        let mut runlist = Runlist::new();
+        // Each turn adds at least a cluster.
+        while let Some(missing) = end.distance_from(runlist.end()) {
+            if missing == ClusterCount::ZERO {
+                break;
+            }
+            let left = reserved.checked_sub(self.claimed.1).unwrap_or_default();
+            let (claim, wanted) = match left {
+                ClusterCount::ZERO => (Claim::Unreserved, missing),
+                left => (Claim::Reserved, missing.min(left)),
+            };
+            let got = volume
+                .allocator()?
+                .allocate(volume, None, wanted, claim, Purpose::Data)?;
+            let Run { lcn, length } = got.run();
+            if claim == Claim::Reserved {
+                self.claimed.1 = self.claimed.1.checked_add(length).unwrap_or(left);
+            }
+            array::push(&mut self.list_clusters, got)?;
+            runlist.push(Target::Clusters(lcn), length)?;
+        }
+        let allocated = cluster
+            .to_bytes(ClusterCount::new(end.get()))
+            .ok_or(Error::NoSpace)?;
+        let sizes = Sizes {
+            allocated,
+            data,
+            initialized: data,
+            compressed: None,
+        };
+        let filled = usize::try_from(allocated.get()).map_err(|_| Error::NoSpace)?;
+        // Each turn adds a byte.
+        while list.len() < filled {
+            array::push(list, 0)?;
+        }
+        let mut spans = cut_to_spans(&runlist, Vcn::ZERO, end, LIST_PAIRS, LIST_PAIRS)?;
+        let (Some(span), None) = (spans.pop(), spans.pop()) else {
+            return Err(Error::NoRoom);
+        };
+        let mapping = Mapping {
+            runlist,
+            sizes,
+            damage: None,
+        };
+        let place = list_place(wanted);
+        data::write_mapping(volume, &mapping, place, ByteOffset::ZERO, list)?;
+        span.attribute(head, sizes)
+    }
+
+    /// Takes out of the base record what is not to stay there.
+    pub(super) fn take_out(
+        &self,
+        transaction: &mut Transaction<'_>,
+        page: PageId,
+        wanted: &Wanted<'_>,
+    ) -> Result {
+        let goes = |attribute: &AttributeRecord<'_>| {
+            let is_own = attribute.type_ == wanted.type_ && attribute.name.is(wanted.name);
+            let lowest = match &attribute.form {
+                RecordForm::Resident { .. } => Vcn::ZERO,
+                RecordForm::NonResident(part) => part.lowest_vcn,
+            };
+            let kept = |piece: &Piece| {
+                piece.record.number == wanted.owner.number && piece.lowest_vcn == lowest
+            };
+            let stays = self.in_base.is_none() && self.pieces.iter().any(kept);
+            attribute.type_ == AttributeType::ATTRIBUTE_LIST || (is_own && !stays)
+        };
+        let place = transaction.place(page);
+        // Each turn takes one out.
+        loop {
+            let found = FileRecord::parse(transaction.bytes(page))
+                .at(place)?
+                .attributes()
+                .filter_map(core::result::Result::ok)
+                .find(goes)
+                .map(|attribute| attribute.offset);
+            let Some(at) = found else {
+                return Ok(());
+            };
+            transaction.change(page, |record| Change::delete_attribute(record, at))?;
+        }
+    }
+
+    /// Puts into the base record what is to be there.
+    pub(super) fn put_in(
+        &self,
+        volume: &Volume<D>,
+        transaction: &mut Transaction<'_>,
+        page: PageId,
+    ) -> Result {
+        // In the order in which their ids were chosen.
+        for attribute in [&self.in_base, &self.list].into_iter().flatten() {
+            insert(volume, transaction, page, attribute)?;
+        }
+        Ok(())
+    }
+
+    /// Where the parts are then.
+    pub(super) fn pieces(&self) -> Arc<Pieces> {
+        self.pieces.clone()
+    }
+
+    /// The base record is changed. Gives what of the reservation was used.
+    pub(super) fn finish(
+        mut self,
+        volume: &'v Volume<D>,
+        wanted: &Wanted<'_>,
+    ) -> (u64, ClusterCount) {
+        while let Some(record) = self.new.pop() {
+            record.keep();
+        }
+        while let Some(allocation) = self.list_clusters.pop() {
+            allocation.keep();
+        }
+        let freed = [self.freed_clusters.take(), self.freed_records.take()];
+        for freed in freed.into_iter().flatten() {
+            freed.later();
+        }
+        for piece in &self.left_behind {
+            // Nobody looks there any more, so it may stay.
+            let _ = delete_piece(volume, wanted, *piece);
+        }
+        self.claimed
+    }
+}
+
+/// Bytes of mapping pairs that the attribute record of a list has room for.
+const LIST_PAIRS: usize = 64;
+
+/// Inserts an attribute record where it belongs by type and name.
+fn insert<D: Device>(
+    volume: &Volume<D>,
+    transaction: &mut Transaction<'_>,
+    page: PageId,
+    attribute: &[u8],
+) -> Result {
+    let place = transaction.place(page);
+    let new = AttributeRecord::parse_alone(attribute).at(place)?;
+    let record = FileRecord::parse(transaction.bytes(page)).at(place)?;
+    let mut at = usize::from(record.header().attributes_offset);
+    for other in record.attributes() {
+        let other = other.at(place)?;
+        let order = other.type_.cmp(&new.type_).then_with(|| {
+            let upcase = volume.upcase();
+            upcase.collate_file_name(other.name.units(), new.name.units())
+        });
+        if order == Ordering::Greater {
+            break;
+        }
+        at = other.offset.saturating_add(other.length);
+    }
+    transaction.change(page, |record| {
+        Change::create_attribute(record, at, attribute)
+    })
+}
+
+/// Takes a part out of an extension record that has other attributes.
+fn delete_piece<D: Device>(volume: &Volume<D>, wanted: &Wanted<'_>, piece: Piece) -> Result {
+    let record = volume.record(piece.record.number, Role::Extension)?;
+    let mut transaction = Transaction::begin();
+    let page = transaction.map_record(volume, &record, piece.record)?;
+    let place = transaction.place(page);
+    let content = FileRecord::parse(transaction.bytes(page)).at(place)?;
+    let at = wanted.find(&content, piece)?.offset;
+    transaction.change(page, |record| Change::delete_attribute(record, at))?;
+    transaction.commit();
+    Ok(())
+}
