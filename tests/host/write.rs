@@ -17,6 +17,7 @@ use std::{
 use kernel::error::{code::EIO, Result as KernelResult};
 use ntfs_rs::{
     fs::{
+        allocator::{Claim, Purpose},
         attribute::Attribute,
         catalog::Catalog,
         convert,
@@ -28,12 +29,13 @@ use ntfs_rs::{
         inode_record::{self, Changed},
         residency::Form,
         resize,
+        runlist::Target,
         volume::Volume,
     },
     ondisk::{
         attribute::AttributeType,
         time::NtTime,
-        units::{system_record, ByteCount, ByteOffset, MftReference},
+        units::{system_record, ByteCount, ByteOffset, ClusterCount, MftReference, RecordNumber},
     },
 };
 use support::random::Random;
@@ -622,5 +624,65 @@ fn shatter(cluster: usize, seed: u64, pieces: usize) {
 fn a_file_of_thousands_of_runs_is_in_several_records() {
     for (cluster, seed, pieces) in [(512, 1, 3000), (4096, 2, 1000)] {
         shatter(cluster, seed, pieces);
+    }
+}
+
+/// `$MFT` itself in more pieces than its record can tell of.
+fn scatter_mft(cluster: usize, pieces: usize) {
+    let files = [("whole", 3000)];
+    let Some(image) = Image::make(&format!("m{cluster}"), cluster, 48 << 20, &files) else {
+        eprintln!("skipped: no mkntfs");
+        return;
+    };
+    let bytes = load(&image.path);
+    let volume = mount(&bytes);
+    volume.start_change().unwrap();
+    let total = volume.record_counts().unwrap().total;
+    for _ in 0..pieces {
+        // Somebody takes the cluster behind.
+        let mft = volume.mft();
+        let last = mft.runlist.extents().last().unwrap();
+        let Target::Clusters(lcn) = last.target else {
+            panic!("{last:?}");
+        };
+        let goal = lcn.checked_add(last.length);
+        let allocator = volume.allocator().unwrap();
+        let one = ClusterCount::new(1);
+        let taken = allocator.allocate(&**volume, goal, one, Claim::Unreserved, Purpose::Mft);
+        taken.unwrap().keep();
+        let free = volume.record_counts().unwrap().free;
+        volume.reserve_records(free).unwrap();
+    }
+    let grown = volume.record_counts().unwrap().total;
+    assert!(
+        grown >= total + pieces as u64,
+        "{total} records, then {grown}"
+    );
+    let runs = volume.mft().runlist.len();
+    assert!(runs > pieces, "{runs} runs");
+    volume.end_writing().unwrap();
+    std::fs::write(&image.path, &*bytes.lock().unwrap()).unwrap();
+    image.check(&[("whole".to_owned(), pattern("whole", 3000))]);
+
+    let volume = mount(&bytes);
+    assert_eq!(volume.notices(), []);
+    assert_eq!(volume.record_counts().unwrap().total, grown);
+    assert_eq!(volume.mft().runlist.len(), runs);
+    let mft = volume.inode_number(system_record::MFT).unwrap();
+    let catalog = Catalog::load(&**volume, mft.reference()).unwrap();
+    let parts = catalog.pieces(AttributeType::DATA, &[]).count();
+    println!("clusters of {cluster}: {grown} records in {runs} runs, told of by {parts} records");
+    assert!(parts > 1, "{parts} parts");
+    for number in total..grown {
+        let opened = volume.inode_number(RecordNumber::new(number));
+        // The parts are in some of the new ones.
+        assert!(matches!(opened, Err(Error::Stale(_))), "record {number}");
+    }
+}
+
+#[test]
+fn the_mft_is_in_several_records() {
+    for cluster in [512, 4096] {
+        scatter_mft(cluster, 300);
     }
 }
