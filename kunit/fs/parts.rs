@@ -10,6 +10,7 @@ mod tests {
             catalog::Catalog,
             data,
             error::Error,
+            record::Role,
             residency::Form, //
         },
         kunit::fs::{
@@ -249,6 +250,64 @@ mod tests {
         let mut bytes = [0; 16];
         let read = data::read_at(&**found.volume, &found.data, offset(3 * C), &mut bytes);
         assert_eq!((plain(read)?, bytes), (16, [b'n'; 16]));
+        Ok(())
+    }
+
+    /// The types of the attributes of a record.
+    fn types(sample: &Sample, number: u64) -> Result<KVec<u32>> {
+        let record = plain(
+            sample
+                .volume
+                .record(RecordNumber::new(number), Role::Extension),
+        )?;
+        let mapped = plain(record.map(&sample.volume))?;
+        let mut types = KVec::new();
+        for attribute in plain(mapped.record())?.attributes() {
+            let attribute = attribute.map_err(|_| EINVAL)?;
+            types.push(attribute.type_.get(), GFP_KERNEL)?;
+        }
+        Ok(types)
+    }
+
+    #[test]
+    fn a_part_leaves_a_record_that_others_are_in_when_nobody_looks_there() -> Result {
+        for writes in 0.. {
+            let sample = Sample::sharing()?;
+            plain(sample.volume.start_change())?;
+            sample.disk.cut_power_after(writes);
+            sample.set_size(0)?;
+            sample.save()?;
+            let is_over = !sample.disk.is_without_power();
+
+            let found = sample.after_power_cut()?;
+            let size = found.data.data_size().get();
+            assert!(size == 0 || size == 4 * C);
+            if size != 0 {
+                assert!(found.is_full_of(3, OLD)?);
+            }
+            let types = types(&found, SAMPLE + 1)?;
+            assert!(types[..] == [0x80, 0x100] || (types[..] == [0x100] && size == 0));
+            if is_over {
+                assert_eq!(&holders(&found)?[..], &[SAMPLE]);
+                assert_eq!(&types[..], &[0x100]);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_part_that_gets_holes_leaves_the_record_to_others() -> Result {
+        let sample = Sample::sharing()?;
+        sample.set_size(48 * C)?;
+        for vcn in (5..25).step_by(2) {
+            fill(&sample, vcn, b'n')?;
+        }
+        sample.save()?;
+        let found = sample.after_power_cut()?;
+        assert!(found.is_full_of(3, OLD)? && found.is_full_of(23, b'n')?);
+        assert_eq!(&holders(&found)?[..], &[SAMPLE + 2]);
+        assert_eq!(&types(&found, SAMPLE + 1)?[..], &[0x100]);
         Ok(())
     }
 }

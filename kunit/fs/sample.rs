@@ -32,7 +32,9 @@ use crate::{
             RECORD_SIZE, //
         },
         fs::disk::{
+            extension,
             file,
+            list_entry,
             mount,
             open_file,
             plain,
@@ -135,6 +137,37 @@ impl Sample {
         let empty = used(&resident(0x100, "", 6, &[])?)?;
         let other = KVec::from_elem(b'x', RECORD_SIZE - left - empty, GFP_KERNEL)?;
         Self::with_more(&data, &[&resident(0x100, "", 6, &other)?])
+    }
+
+    /// Four clusters, full, told of by record 25, where another attribute is as well.
+    pub(crate) fn sharing() -> Result<Self> {
+        let disk = Disk::new()?;
+        disk.make_writable()?;
+        let size = 4 * CLUSTER as u64;
+        let data = Clusters {
+            highest_vcn: 3,
+            allocated: size,
+            data: size,
+            initialized: size,
+            mapping_pairs: &[0x11, 4, FIRST_LCN as u8, 0],
+            ..Clusters::DATA
+        };
+        for lcn in FIRST_LCN..FIRST_LCN + 4 {
+            disk.write_cluster(lcn, &[OLD; CLUSTER]);
+        }
+        let other = resident(0x100, "", 6, b"another attribute")?;
+        let further = SAMPLE + 1;
+        disk.put_record(further, &extension(further, &[&data.to_bytes()?, &other]))?;
+        let mut list = KVec::new();
+        for (type_, number, id) in [(0x10, SAMPLE, 0), (0x80, further, 1), (0x100, further, 6)] {
+            let entry = list_entry(type_, 0, number, id);
+            list.extend_from_slice(&entry, GFP_KERNEL)?;
+        }
+        disk.put_file(SAMPLE, &[&resident(0x20, "", 4, &list)?])?;
+        disk.write(Disk::record_bit_at(SAMPLE), &[0x03]);
+        let sample = Self::open(disk)?;
+        writable(&sample.volume)?;
+        Ok(sample)
     }
 
     fn new(data: &[u8]) -> Result<Self> {

@@ -119,8 +119,8 @@ fn write_records<D: Device>(
         recording.publish(data);
     }
     transaction.commit();
-    if let (Some((data, unrecorded)), Some(recording)) = (data, recording) {
-        recording.finish(data, unrecorded);
+    if let (Some((_, unrecorded)), Some(recording)) = (data, recording) {
+        recording.finish(unrecorded);
     }
     let Some((times, attributes)) = standard else {
         return Ok(None);

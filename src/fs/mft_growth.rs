@@ -233,7 +233,7 @@ impl<'v> Longer<'v> {
             recording.apply(data, &mut transaction, page)?;
             recording.publish(data);
             transaction.commit();
-            recording.finish(data, &mut unrecorded);
+            recording.finish(&mut unrecorded);
             Ok(())
         });
         match recorded {

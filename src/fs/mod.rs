@@ -61,6 +61,7 @@ pub mod index;
 pub mod index_update;
 pub mod inode;
 pub mod inode_record;
+mod left_behind;
 mod list;
 pub mod mft;
 pub mod mft_growth;

@@ -229,9 +229,9 @@ impl<'v, D: Device> Recording<'v, D> {
     }
 
     /// The transaction has committed.
-    pub(super) fn finish(self, data: &Attribute, unrecorded: &mut Unrecorded) {
+    pub(super) fn finish(self, unrecorded: &mut Unrecorded) {
         if let Some(switch) = self.switch {
-            unrecorded.claimed(switch.finish(self.volume, &data.wanted()));
+            unrecorded.claimed(switch.finish(self.volume));
         }
     }
 }

@@ -39,6 +39,7 @@ use super::{
         Place,
         Result, //
     },
+    left_behind::Queue,
     record::{
         Record,
         Role, //
@@ -91,6 +92,9 @@ pub struct Records {
     bits: Pin<KBox<Allocator>>,
     /// Free records that are not handed out: those that are set aside, and those before the first.
     withheld: u64,
+    /// Parts of values in records that are not given up with them.
+    #[pin]
+    left_behind: Mutex<Queue>,
     /// Held by the one who makes `$MFT` longer.
     #[pin]
     pub(super) growing: Mutex<()>,
@@ -123,6 +127,7 @@ impl Records {
             pin_init!(Self {
                 bits,
                 withheld,
+                left_behind <- new_mutex!(Queue::new(), "ntfs_rs::left_behind"),
                 growing <- new_mutex!((), "ntfs_rs::growing_mft"),
                 data: value,
                 bitmap,
@@ -150,6 +155,16 @@ impl Records {
     /// Gives back what was reserved and not used.
     pub(super) fn unreserve(&self, count: u64) {
         self.bits.unreserve(ClusterCount::new(count));
+    }
+
+    /// The parts that were left behind up to now.
+    pub(super) fn take_left_behind(&self) -> Queue {
+        core::mem::take(&mut *self.left_behind.lock())
+    }
+
+    /// Adds parts that are to be taken out when the base records that lead elsewhere are durable.
+    pub(super) fn put_left_behind(&self, parts: Queue) {
+        self.left_behind.lock().add_all(parts);
     }
 
     /// Gets ready to give records up.

@@ -394,6 +394,6 @@ fn record<D: Device>(
     recording.publish(data);
     publish(sizes, unrecorded);
     transaction.commit();
-    recording.finish(data, unrecorded);
+    recording.finish(unrecorded);
     Ok(())
 }

@@ -35,6 +35,10 @@ use super::{
         Result, //
     },
     image::unfit,
+    left_behind::{
+        LeftBehind,
+        Queue, //
+    },
     list::{
         append,
         append_bytes,
@@ -45,7 +49,6 @@ use super::{
         cut_to_spans,
         Span, //
     },
-    record::Role,
     records::{
         For,
         NewRecord, //
@@ -103,7 +106,7 @@ pub(super) struct Switch<'v, D: Device> {
     freed_clusters: Option<Freed<'v>>,
     freed_records: Option<Freed<'v>>,
     /// Parts in records that have other attributes as well.
-    left_behind: KVec<Piece>,
+    left_behind: Queue,
     /// New records and clusters that were reserved.
     claimed: (u64, ClusterCount),
 }
@@ -145,7 +148,7 @@ impl<'v, D: Device> Switch<'v, D> {
             list_clusters: KVec::new(),
             freed_clusters: None,
             freed_records: None,
-            left_behind: KVec::new(),
+            left_behind: Queue::new(),
             claimed: (0, ClusterCount::ZERO),
         };
         let mut pieces = KVec::new();
@@ -184,7 +187,7 @@ impl<'v, D: Device> Switch<'v, D> {
             }
             match is_alone {
                 true => array::push(&mut records, piece.record)?,
-                false => array::push(&mut switch.left_behind, *piece)?,
+                false => switch.left_behind.add(LeftBehind::new(wanted, *piece)?),
             }
         }
         let records = records.iter().copied();
@@ -394,11 +397,7 @@ impl<'v, D: Device> Switch<'v, D> {
     }
 
     /// The base record is changed. Gives what of the reservation was used.
-    pub(super) fn finish(
-        mut self,
-        volume: &'v Volume<D>,
-        wanted: &Wanted<'_>,
-    ) -> (u64, ClusterCount) {
+    pub(super) fn finish(mut self, volume: &'v Volume<D>) -> (u64, ClusterCount) {
         while let Some(record) = self.new.pop() {
             record.keep();
         }
@@ -409,9 +408,9 @@ impl<'v, D: Device> Switch<'v, D> {
         for freed in freed.into_iter().flatten() {
             freed.later();
         }
-        for piece in &self.left_behind {
-            // Nobody looks there any more, so it may stay.
-            let _ = delete_piece(volume, wanted, *piece);
+        let left_behind = core::mem::take(&mut self.left_behind);
+        if let Ok(records) = volume.records_for_writing() {
+            records.put_left_behind(left_behind);
         }
         self.claimed
     }
@@ -445,17 +444,4 @@ fn insert<D: Device>(
     transaction.change(page, |record| {
         Change::create_attribute(record, at, attribute)
     })
-}
-
-/// Takes a part out of an extension record that has other attributes.
-fn delete_piece<D: Device>(volume: &Volume<D>, wanted: &Wanted<'_>, piece: Piece) -> Result {
-    let record = volume.record(piece.record.number, Role::Extension)?;
-    let mut transaction = Transaction::begin();
-    let page = transaction.map_record(volume, &record, piece.record)?;
-    let place = transaction.place(page);
-    let content = FileRecord::parse(transaction.bytes(page)).at(place)?;
-    let at = wanted.find(&content, piece)?.offset;
-    transaction.change(page, |record| Change::delete_attribute(record, at))?;
-    transaction.commit();
-    Ok(())
 }

@@ -331,16 +331,21 @@ impl<D: Device> Volume<D> {
             write_bits()?;
             self.flush()
         };
-        self.begin_round()?;
-        bits()?;
-        self.write_round(bits)?;
-        self.flush()?;
-        // Nothing on the device refers to them any more.
-        if self.give_up_records(record_epoch)? {
+        let round = || {
             self.begin_round()?;
             bits()?;
             self.write_round(bits)?;
-            self.flush()?;
+            self.flush()
+        };
+        let left_behind = records.take_left_behind();
+        if let Err(error) = round() {
+            records.put_left_behind(left_behind);
+            return Err(error);
+        }
+        // Nothing on the device leads to these any more.
+        let is_rid = left_behind.take_out(self);
+        if self.give_up_records(record_epoch)? || is_rid {
+            round()?;
         }
         records.bits().settle(record_epoch, |_| {});
         let unit = self.discard_unit();

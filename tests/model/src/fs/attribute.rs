@@ -6,12 +6,10 @@ use kernel::{prelude::*, sync::Mutex};
 
 use super::{
     error::{Place, Result},
-    record::{Fact, FileRecord, Piece, Reference},
+    record::{Fact, FileRecord, Piece, Reference, OWNER},
     residency::Residency,
 };
 use crate::ondisk::attribute::Form;
-
-const OWNER: Reference = Reference { number: 24 };
 
 /// As the type of that name.
 #[pin_data]
