@@ -632,4 +632,26 @@ mod tests {
         assert_eq!(Page::Data(&mut [0; 64]).lsn(), None);
         Ok(())
     }
+
+    #[test]
+    fn a_name_behind_the_value_keeps_a_record_from_being_changed() -> Result {
+        let standard = resident(0x10, "", 0, &[0x5a; 48])?;
+        let named = resident(0x80, "ab", 1, b"the value, which is longer than the name")?;
+        let record = file_record(64, 3, &[&standard, &named]);
+        // The second attribute.
+        let at = 0x38 + standard.len();
+        let standard_at = 0x38;
+        assert!(Change::update_resident_value(&record, standard_at, 0, b"new").is_ok());
+        assert!(Change::delete_attribute(&record, at).is_ok());
+        // Its name is in its value now: it would be cut when that gets shorter.
+        for offset in [0x20_u8, 0x30] {
+            let mut broken = record;
+            put(&mut broken, at + 0x0a, &[offset, 0]);
+            assert!(FileRecord::parse(&broken)
+                .is_ok_and(|record| record.attributes().all(|a| a.is_ok())));
+            assert!(Change::update_resident_value(&broken, standard_at, 0, b"new").is_err());
+            assert!(Change::delete_attribute(&broken, at).is_err());
+        }
+        Ok(())
+    }
 }

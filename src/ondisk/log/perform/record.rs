@@ -198,7 +198,8 @@ fn walk(content: &[u8], start: usize) -> Result<usize> {
     };
     for outline in outlines {
         let outline = outline?;
-        aligned(Attribute::parse(content, outline)?)?;
+        let attribute = aligned(Attribute::parse(content, outline)?)?;
+        check_name(content, &attribute)?;
         end = outline.offset.saturating_add(outline.length);
     }
     Ok(end)
@@ -214,6 +215,33 @@ fn aligned(attribute: Attribute<'_>) -> Result<Attribute<'_>> {
         attribute.offset.saturating_add(attribute::field::LENGTH),
         bytes::u64_from_usize(attribute.length),
         8,
+    )
+    .into())
+}
+
+/// A name has to come before the value or the runs, which may move or go.
+fn check_name(content: &[u8], attribute: &Attribute<'_>) -> Result<()> {
+    let at = |field: usize| attribute.offset.saturating_add(field);
+    let (content_field, is_empty) = match &attribute.form {
+        Form::Resident { value, .. } => (attribute::field::VALUE_OFFSET, value.is_empty()),
+        Form::NonResident(_) => (attribute::field::MAPPING_PAIRS_OFFSET, false),
+    };
+    if attribute.name.is_empty() || is_empty {
+        return Ok(());
+    }
+    let offset = |field| bytes::u16_at(content, at(field)).map_or(0, usize::from);
+    let length = attribute.name.len().saturating_mul(2);
+    let end = offset(attribute::field::NAME_OFFSET).saturating_add(length);
+    let start = offset(content_field);
+    if end <= start {
+        return Ok(());
+    }
+    let field = at(attribute::field::NAME_OFFSET);
+    Err(Malformed::truncated(
+        "name of an attribute behind the begin of its content",
+        field,
+        end,
+        start,
     )
     .into())
 }
@@ -331,7 +359,9 @@ pub(super) fn create<'a>(content: Content<'a>, frame: &Frame, page: &[u8]) -> Re
     let record = Record::in_use(page)?;
     let at = frame.record_offset;
     let new = content.bytes()?;
-    let new = aligned(Attribute::parse_alone(new)?)?;
+    let body = new;
+    let new = aligned(Attribute::parse_alone(body)?)?;
+    check_name(body, &new)?;
     let before = record
         .outlines()
         .flatten()
