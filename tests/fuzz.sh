@@ -77,7 +77,7 @@ fuzz() {
 	if NTFS_RS_FUZZ_IMAGES=$images "$binaries/$1" "$home/corpus/$1" -artifact_prefix="$crashes/" \
 		-max_total_time="$seconds" -timeout=30 -rss_limit_mb=4096 -print_final_stats=1 \
 		>"$log" 2>&1 </dev/null; then
-		tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+		tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
 		printf '%-16s %10d inputs in %d s\n' "$1" "${tried:-0}" "$seconds"
 		[ "${tried:-0}" -gt 0 ]
 	else
