@@ -9,6 +9,7 @@
 mod tests {
     use crate::{
         fs::{
+            convert,
             data::{
                 ByteExtent,
                 Source, //
@@ -91,6 +92,39 @@ mod tests {
         let (at, length) = (offset((8 + free) * C), bytes(C));
         let result = file::reserve(&sample.volume, &sample.data, at, length);
         assert_eq!(result, Err(Error::NoSpace));
+        Ok(())
+    }
+
+    #[test]
+    fn clusters_that_are_free_after_a_sync_are_had_at_once() -> Result {
+        let sample = Sample::sparse()?;
+        let free = sample.free()?;
+        reserve_all(&sample, 8 * C, free)?;
+        sample.set_size(7 * C)?;
+        assert_eq!(sample.free()?, 0);
+        let end = offset(20 * C);
+        plain(resize::preallocate(
+            &sample.volume,
+            &sample.data,
+            end,
+            bytes(C),
+        ))?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_moves_to_clusters_that_are_free_after_a_sync() -> Result {
+        let sample = Sample::small()?;
+        let (volume, data) = (&sample.volume, &sample.data);
+        let free = sample.free()?;
+        let all = KVVec::from_elem(b'a', (free * C) as usize, GFP_KERNEL)?;
+        plain(convert::make_non_resident(volume, data, &all))?;
+        assert_eq!(sample.free()?, 0);
+        sample.set_size(0)?;
+        assert!(data.residency().hint() == Form::Resident);
+        assert_eq!(sample.free()?, 0);
+        plain(convert::make_non_resident(volume, data, &[b'b'; CLUSTER]))?;
+        assert_eq!(data.data_size(), bytes(C));
         Ok(())
     }
 

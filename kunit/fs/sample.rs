@@ -61,6 +61,27 @@ pub(crate) const OLD: u8 = b'o';
 const STALE: u8 = b's';
 const FIRST_LCN: usize = 16;
 
+/// Four clusters, full.
+const DENSE: Clusters<'static> = Clusters {
+    highest_vcn: 3,
+    allocated: 4 * CLUSTER as u64,
+    data: 4 * CLUSTER as u64,
+    initialized: 4 * CLUSTER as u64,
+    mapping_pairs: &[0x11, 4, FIRST_LCN as u8, 0],
+    ..Clusters::DATA
+};
+/// Two clusters, and a hole of six behind them.
+const SPARSE: Clusters<'static> = Clusters {
+    flags: 0x8000,
+    highest_vcn: 7,
+    allocated: 8 * CLUSTER as u64,
+    data: 8 * CLUSTER as u64,
+    initialized: 8 * CLUSTER as u64,
+    compressed: Some(2 * CLUSTER as u64),
+    mapping_pairs: &[0x11, 2, FIRST_LCN as u8, 0x01, 6, 0],
+    ..Clusters::DATA
+};
+
 /// The file.
 pub(crate) struct Sample {
     pub(crate) disk: Arc<Disk>,
@@ -85,48 +106,17 @@ impl Sample {
 
     /// Four clusters, full.
     pub(crate) fn dense() -> Result<Self> {
-        let size = 4 * CLUSTER as u64;
-        let data = Clusters {
-            highest_vcn: 3,
-            allocated: size,
-            data: size,
-            initialized: size,
-            mapping_pairs: &[0x11, 4, FIRST_LCN as u8, 0],
-            ..Clusters::DATA
-        };
-        Self::new(&data.to_bytes()?)
+        Self::new(&DENSE.to_bytes()?)
     }
 
     /// Two clusters, and a hole of six behind them.
     pub(crate) fn sparse() -> Result<Self> {
-        let size = 8 * CLUSTER as u64;
-        let data = Clusters {
-            flags: 0x8000,
-            highest_vcn: 7,
-            allocated: size,
-            data: size,
-            initialized: size,
-            compressed: Some(2 * CLUSTER as u64),
-            mapping_pairs: &[0x11, 2, FIRST_LCN as u8, 0x01, 6, 0],
-            ..Clusters::DATA
-        };
-        Self::new(&data.to_bytes()?)
+        Self::new(&SPARSE.to_bytes()?)
     }
 
     /// [`Sample::sparse`], in a record that is full but for `left` bytes.
     pub(crate) fn crowded(left: usize) -> Result<Self> {
-        let size = 8 * CLUSTER as u64;
-        let data = Clusters {
-            flags: 0x8000,
-            highest_vcn: 7,
-            allocated: size,
-            data: size,
-            initialized: size,
-            compressed: Some(2 * CLUSTER as u64),
-            mapping_pairs: &[0x11, 2, FIRST_LCN as u8, 0x01, 6, 0],
-            ..Clusters::DATA
-        };
-        let data = data.to_bytes()?;
+        let data = SPARSE.to_bytes()?;
         let used = |other: &[u8]| -> Result<usize> {
             let record = file(SAMPLE, &[&data, other])?;
             let used = record
@@ -143,21 +133,12 @@ impl Sample {
     pub(crate) fn sharing() -> Result<Self> {
         let disk = Disk::new()?;
         disk.make_writable()?;
-        let size = 4 * CLUSTER as u64;
-        let data = Clusters {
-            highest_vcn: 3,
-            allocated: size,
-            data: size,
-            initialized: size,
-            mapping_pairs: &[0x11, 4, FIRST_LCN as u8, 0],
-            ..Clusters::DATA
-        };
         for lcn in FIRST_LCN..FIRST_LCN + 4 {
             disk.write_cluster(lcn, &[OLD; CLUSTER]);
         }
         let other = resident(0x100, "", 6, b"another attribute")?;
         let further = SAMPLE + 1;
-        disk.put_record(further, &extension(further, &[&data.to_bytes()?, &other]))?;
+        disk.put_record(further, &extension(further, &[&DENSE.to_bytes()?, &other]))?;
         let mut list = KVec::new();
         for (type_, number, id) in [(0x10, SAMPLE, 0), (0x80, further, 1), (0x100, further, 6)] {
             let entry = list_entry(type_, 0, number, id);

@@ -222,6 +222,15 @@ pub fn make_non_resident_probed<D: Device, P: Probe>(
 ) -> Result {
     check_writable(data, Form::NonResident)?;
     volume.start_change()?;
+    volume.with_freed(|| try_make_non_resident(volume, data, value, probe))
+}
+
+fn try_make_non_resident<D: Device, P: Probe>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    value: &[u8],
+    probe: &P,
+) -> Result {
     let mut unrecorded = data.unrecorded();
     if data.residency().hint() == Form::NonResident {
         return Ok(());

@@ -93,14 +93,7 @@ pub fn reserve<D: Device>(
 ) -> Result<ByteExtent> {
     check_writable(data, Form::NonResident)?;
     volume.start_change()?;
-    match try_reserve(volume, data, at, length) {
-        // Clusters that were freed may be waiting for their records to be durable.
-        Err(Error::NoSpace) if volume.allocator()?.pending() != ClusterCount::ZERO => {
-            volume.sync()?;
-            try_reserve(volume, data, at, length)
-        }
-        result => result,
-    }
+    volume.with_freed(|| try_reserve(volume, data, at, length))
 }
 
 fn try_reserve<D: Device>(

@@ -161,8 +161,17 @@ pub fn preallocate<D: Device>(
 ) -> Result {
     check_writable(data, Form::NonResident)?;
     volume.start_change()?;
-    let cluster = volume.geometry().cluster_size();
     let end = at.checked_add(length).ok_or(Error::NoSpace)?;
+    volume.with_freed(|| try_preallocate(volume, data, at, end))
+}
+
+fn try_preallocate<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    at: ByteOffset,
+    end: ByteOffset,
+) -> Result {
+    let cluster = volume.geometry().cluster_size();
     let end = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
     let mut unrecorded = data.unrecorded();
     let initialized = data.sizes().initialized;

@@ -69,7 +69,8 @@ use crate::ondisk::{
     units::{
         system_record,
         ByteCount,
-        ByteOffset, //
+        ByteOffset,
+        ClusterCount, //
     },
     volume_information::{
         self,
@@ -300,6 +301,18 @@ impl<D: Device> Volume<D> {
             true => Ok(()),
             // Writing was stopped meanwhile.
             false => Err(Error::ReadOnly),
+        }
+    }
+
+    /// Does what needs space. If there is none while freed clusters wait for what freed them to be durable, that
+    /// is made so, and it is done once more: the caller has no lock of this layer.
+    pub(super) fn with_freed<T>(&self, act: impl Fn() -> Result<T>) -> Result<T> {
+        match act() {
+            Err(Error::NoSpace) if self.allocator()?.pending() != ClusterCount::ZERO => {
+                self.sync()?;
+                act()
+            }
+            result => result,
         }
     }
 
