@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import images
 import programs
 from context import CACHE, Context
 from machine import run_job
+from report import Report
 
 KI, MI = 1 << 10, 1 << 20
 # What a driver may refuse. Ours is asked for all that it says it can do.
@@ -66,6 +68,21 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
 IN_DEBUG = ("verify", "threshold", "windows", "shatter", "faults")
 
 
+PANIC = "Kernel panic - not syncing: ntfs_rs ("
+
+
+def panics(context: Context, disk: Path) -> None:
+    """errors=panic, in a guest that it ends."""
+    import vm
+
+    # That the guest does not come to its end is what is asked for.
+    quiet = dataclasses.replace(context, report=Report("panic", silent=True))
+    notes = run_job(quiet, "panic", {"writes": True}, disks=[vm.Disk(disk, mode="rw")], timeout=600)
+    console = (context.logs / "panic-stock.console").read_text(errors="surrogateescape")
+    happened = notes == ["mounted"] and PANIC in console
+    context.report.check("errors=panic panics when something broken is met, and not before", "" if happened else f"{notes}\n{console[-1500:]}")
+
+
 def fits(module: Path, kernel: str) -> bool:
     """Whether a module is built for a kernel."""
     words = ["modinfo", "-F", "vermagic", str(module)]
@@ -104,5 +121,7 @@ def run(context: Context) -> None:
                 context, "write", plan, kernel=kernel, disks=[vm.Disk(disk, mode="rw")], timeout=21600 if context.campaign else 2700, checker=True,
                 programs=extra,
             )  # fmt: skip
+            if kernel == "stock" and context.ours and any(spec["part"] == "promises" for spec in wanted):
+                panics(context, disk)
         finally:
             disk.unlink(missing_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What options and flags of a writer promise: discard and FITRIM, errors=, RWF_NOWAIT."""
+"""What options and flags of a writer promise: discard and FITRIM, errors=, lazytime, RWF_NOWAIT."""
 
 from __future__ import annotations
 
@@ -294,9 +294,34 @@ def aligned(length: int) -> mmap.mmap:
     return buffer
 
 
+def lazytime(report: Report, ground: Ground) -> None:
+    name = "plain 4096"
+
+    def there(image: str) -> float:
+        """When a volume says that the file was changed, as ntfs-3g reads it."""
+        with volume.ntfs3g(image, readonly=True) as root:
+            return os.stat(path_of(root, name)).st_mtime
+
+    before = there(ground.image)
+    with ground.mount("lazytime") as root, opened(path_of(root, name)) as fd:
+        with report.case("lazytime: fsync makes the time durable, too"):
+            assert "lazytime" in words(root), words(root)
+            os.pwrite(fd, b"lazy", 0)
+            os.fsync(fd)
+            shown = os.fstat(fd).st_mtime
+            with copy_of(ground) as copy:
+                assert there(copy.image) == shown > before, f"{there(copy.image)}, {shown} in memory, {before} before"
+        os.pwrite(fd, b"lazier", 0)
+        shown = os.fstat(fd).st_mtime
+    ground.contents[name] = b"lazier" + ground.contents[name][6:]
+    with report.case("lazytime: and so does unmounting"):
+        assert there(ground.image) == shown, f"{there(ground.image)} instead of {shown}"
+
+
 def run(report: Report, ground: Ground) -> None:
     allocate(report, ground)
     trim(report, ground)
     discard(report, ground)
     errors(report, ground)
+    lazytime(report, ground)
     nowait(report, ground)
