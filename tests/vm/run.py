@@ -18,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from context import Context
 from report import Report, Tally
 
-GROUPS = ("host", "fuzz", "checker", "kunit", "write", "matrix", "features", "images", "stress", "devices", "corrupt", "mutations", "nfs")
+# Those that need no module of ours, and those with guests: what takes longest comes first, so that both workers end together.
+WITHOUT_GUESTS = ("host", "fuzz", "checker")
+WITH_GUESTS = ("write", "corrupt", "stress", "mutations", "matrix", "devices", "kunit", "features", "images", "nfs")
+GROUPS = (*WITHOUT_GUESTS, *WITH_GUESTS)
 # The short form judges a change, so it is the same each time; what is new to find is the campaign's.
 SHORT_SEED = 20261122
-# They use every processor themselves, and nothing else should be timed beside them.
-ALONE = ("host", "fuzz")
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="GROUP", help=f"one of {', '.join(GROUPS)} (may be repeated)")
     parser.add_argument("--seed", type=int, help=f"the seed of the mutations; without it {SHORT_SEED}, and a new one for each campaign")
     parser.add_argument("--case", type=int, metavar="N", help="one mutation alone, with --only mutations --seed S")
-    parser.add_argument("--jobs", type=int, default=2, help="how many groups with guests run at the same time (2)")
+    parser.add_argument("--jobs", type=int, default=2, help="how many groups run at the same time (2)")
     parser.add_argument("--verbose", action="store_true", help="name the passing cases too")
     parser.add_argument("--fstype", default="ntfs_rs", help="another driver in place of ours, to try the tests themselves")
     parser.add_argument("--module", type=Path, metavar="FILE", help="a module that is built already, for the kernel of the chosen groups")
@@ -53,17 +54,21 @@ def main() -> int:
         module = importlib.import_module(f"groups.{name}")
         return report.run(lambda: module.run(dataclasses.replace(base, report=report)))
 
-    alone = [name for name in ("module", *ALONE) if name in chosen or (name == "module" and base.ours and not base.built)]
-    tallies = {name: group(name) for name in alone}
-    for tally in tallies.values():
-        total.add(tally)
-    if "module" in tallies and tallies["module"].failed:
-        print("the module does not build: no group with a guest is run", flush=True)
-    else:
-        # A guest is busy on one processor most of the time.
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            for tally in pool.map(group, [name for name in GROUPS if name in chosen and name not in ALONE]):
-                total.add(tally)
+    # A guest is busy on one processor most of the time, and so is the compiler.
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        # The first one, so that it is under way when a group waits for it.
+        module = pool.submit(group, "module") if base.ours and not base.built and set(chosen) & set(WITH_GUESTS) else None
+
+        def with_guest(name: str) -> Tally:
+            if module and module.result().failed:
+                print(f"the module does not build: {name} is not run", flush=True)
+                return Tally()
+            return group(name)
+
+        running = [pool.submit(group, name) for name in WITHOUT_GUESTS if name in chosen]
+        running += [pool.submit(with_guest, name) for name in WITH_GUESTS if name in chosen]
+        for done in [module, *running]:
+            total.add(done.result() if done else Tally())
     print(f"logs in {base.logs}; {time.monotonic() - start:.0f} s in all")
     print(total.line(), flush=True)
     return 1 if total.failed or not total.passed else 0
