@@ -50,7 +50,8 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         add("promises", 512, 4096, 64 * MI)
     # One volume with clusters smaller than a page, whose last case may leave a task behind.
     add("peers", 512, 512, 64 * MI, seconds=6 * many)
-    add("others", 512, 4096, 128 * MI, steps=1000 * many, bytes=4 * MI * (8 if campaign else 1))
+    for sector, cluster in geometries if campaign else ((512, 4096),):
+        add("others", sector, cluster, 128 * MI if cluster < 64 * KI else 256 * MI, steps=1000 * many, bytes=4 * MI * (8 if campaign else 1))
     for cluster in (4096, 512, 64 * KI) if campaign else (4096,):
         sizes = [300, 699, 5000, 20000, 60000, 120000]
         cuts = (500 if cluster == 4096 else 100) if campaign else 16
@@ -60,7 +61,9 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         sizes = [100, 200, 300, 600, 690, 695, 1000, 4096, 9000, 30000]
         workloads = (50 if cluster == 4096 else 15) if campaign else 2
         add("brim", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=sizes, workloads=workloads, steps=400)
-    add("nested", 512, 4096, 128 * MI, sizes=[4096], seconds=20 if campaign else 4, stressors=8 if campaign else 3)
+    for sector, cluster in geometries if campaign else ((512, 4096),):
+        size = 128 * MI if cluster < 64 * KI else 256 * MI
+        add("nested", sector, cluster, size, sizes=[4096], seconds=20 if campaign else 4, stressors=8 if campaign else 3)
     return chosen
 
 
