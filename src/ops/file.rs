@@ -33,7 +33,8 @@ use crate::{
         },
         inode_lock::SharedInodeLock,
         kiocb::Kiocb,
-        kstat::Kstat, //
+        kstat::Kstat,
+        super_block::SuperBlock, //
     },
 };
 use kernel::{
@@ -156,6 +157,10 @@ const LABEL_BYTES: usize = 256;
 const GET_LABEL: u32 = _IOR::<[u8; LABEL_BYTES]>(0x94, 49);
 /// `FS_IOC_SHUTDOWN`.
 const SHUTDOWN: u32 = _IOR::<u32>(0x58, 125);
+/// `FS_SHUTDOWN_FLAGS_DEFAULT`: with everything on the device.
+const SHUTDOWN_AFTER_ALL: u32 = 0;
+/// `FS_SHUTDOWN_FLAGS_LOGFLUSH`: data that is in memory only is lost.
+const SHUTDOWN_AFTER_METADATA: u32 = 1;
 /// `FS_SHUTDOWN_FLAGS_NOLOGFLUSH`: what is in memory only is lost.
 const SHUTDOWN_AT_ONCE: u32 = 2;
 
@@ -182,16 +187,28 @@ pub(super) fn ioctl(inode: &Inode<NtfsRs>, cmd: u32, arg: UserPtr) -> Result<isi
             let how = UserSlice::new(arg, size_of::<u32>())
                 .reader()
                 .read::<u32>()?;
-            let sb = inode.super_block();
-            let volume = sb.data().volume();
-            match how {
-                0 | 1 => volume.sync().map_err(|error| report(sb, error))?,
-                SHUTDOWN_AT_ONCE => {}
-                _ => return Err(EINVAL),
-            }
-            volume.shutdown();
-            Ok(0)
+            shutdown(inode.super_block(), how).map(|()| 0)
         }
         _ => Err(ENOTTY),
     }
+}
+
+/// Stops writing for good.
+fn shutdown(sb: &SuperBlock<NtfsRs>, how: u32) -> Result {
+    let stop = || {
+        sb.data().volume().shutdown();
+    };
+    match how {
+        // Nothing is brought to the device any more.
+        SHUTDOWN_AFTER_ALL..=SHUTDOWN_AT_ONCE if sb.data().volume().is_stopped() => {}
+        SHUTDOWN_AFTER_ALL => return sb.while_frozen(stop),
+        SHUTDOWN_AFTER_METADATA => {
+            let synced = sb.data().volume().sync();
+            synced.map_err(|error| report(sb, error))?;
+        }
+        SHUTDOWN_AT_ONCE => {}
+        _ => return Err(EINVAL),
+    }
+    stop();
+    Ok(())
 }

@@ -144,6 +144,9 @@ impl super_block::Operations for NtfsRs {
     }
 
     fn unfreeze_fs(sb: &SuperBlock<Self>) -> Result {
+        if sb.data().volume().is_stopped() {
+            return Ok(());
+        }
         // It was writable before. If it is not any more, that is said, and each write fails.
         if !sb.is_read_only() && !begin_writing(sb, |why| sb.error(why)) {
             sb.data().volume().shutdown();

@@ -145,6 +145,18 @@ impl<T: Operations> SuperBlock<T> {
         to_result(unsafe { bindings::sync_filesystem(self.as_ptr()) })
     }
 
+    /// Does something while the volume is frozen, with everything on its device (`bdev_freeze`). May sleep; the
+    /// caller has no freeze protection.
+    pub(crate) fn while_frozen(&self, act: impl FnOnce()) -> Result {
+        // SAFETY: The structure is valid, with the device that it is on; it is thawed once for each freeze.
+        unsafe {
+            let bdev = (*self.as_ptr()).s_bdev;
+            to_result(bindings::bdev_freeze(bdev))?;
+            act();
+            to_result(bindings::bdev_thaw(bdev))
+        }
+    }
+
     /// Logs an error of this volume; no more than a few in some seconds.
     pub(crate) fn error(&self, message: fmt::Arguments<'_>) {
         if T::ratelimit(self.data()).allows() {

@@ -48,6 +48,7 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         add("shatter", 512, cluster, 256 * MI, pieces=3000 if campaign else 250, sizes=[0, 700, 4096])
     if fstype == "ntfs_rs":
         add("promises", 512, 4096, 64 * MI)
+        add("stops", 512, 4096, 64 * MI)
     # One volume with clusters smaller than a page, whose last case may leave a task behind.
     add("peers", 512, 512, 64 * MI, seconds=6 * many)
     for sector, cluster in geometries if campaign else ((512, 4096),):
