@@ -7,6 +7,7 @@
 #           it: Debian's headers have no Rust metadata, so it is made anew from Debian's source,
 #           configuration and compiler, and refused unless its symbols are those of the stock kernel
 #   debug   the same source with the checks of tools/debug.config
+#   source  Debian's packages and the source alone, of which both are made
 #
 # Each comes to CACHE/kernel/NAME: release, vmlinuz, build/ (the KDIR of a module), initramfs.cpio and
 # modules.ext4 (for tools/vm.py).
@@ -189,6 +190,7 @@ for name; do
 	case $name in
 	stock) make_kernel stock stock_build "Stock kernel: Rust metadata" stock_image "Stock kernel: boot files" ;;
 	debug) make_kernel debug debug_build "Debug kernel: build" debug_image "Debug kernel: boot files" ;;
+	source) ;;
 	*) die "no kernel $name: see --help" ;;
 	esac
 done
