@@ -39,10 +39,4 @@ use module::Module;
     description: "NTFS file system",
     license: "GPL",
     alias: ["fs-ntfs_rs"],
-    params: {
-        write: bool {
-            default: false,
-            description: "Allow volumes to be mounted for writing, which is not complete (default: false)",
-        },
-    },
 }

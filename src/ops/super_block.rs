@@ -218,12 +218,6 @@ pub(super) fn begin_writing(
         ));
         return false;
     }
-    if !crate::module_parameters::write.value() {
-        tell(fmt!(
-            "writing is not complete yet; to try it, load the module with write=1"
-        ));
-        return false;
-    }
     match data.volume().begin_writing(data.options.force()) {
         Ok(()) => true,
         Err(refusal) => {

@@ -81,7 +81,7 @@ def panics(context: Context, disk: Path) -> None:
 
     # That the guest does not come to its end is what is asked for.
     quiet = dataclasses.replace(context, report=Report("panic", silent=True))
-    notes = run_job(quiet, "panic", {"writes": True}, disks=[vm.Disk(disk, mode="rw")], timeout=600)
+    notes = run_job(quiet, "panic", disks=[vm.Disk(disk, mode="rw")], timeout=600)
     console = (context.logs / "panic-stock.console").read_text(errors="surrogateescape")
     happened = notes == ["mounted"] and PANIC in console
     context.report.check("errors=panic panics when something broken is met, and not before", "" if happened else f"{notes}\n{console[-1500:]}")
@@ -109,7 +109,7 @@ def run(context: Context) -> None:
     extra = {"fsx": programs.fsx()} if any(spec["part"] == "others" for spec in wanted) else {}
     for kernel in kernels:
         plan: dict[str, object] = {
-            "writes": True, "unsupported": UNSUPPORTED[context.fstype],
+            "unsupported": UNSUPPORTED[context.fstype],
             # Only the debug kernel injects failures.
             "specs": [
                 spec for spec in wanted

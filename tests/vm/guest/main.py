@@ -14,10 +14,10 @@ from .case import Report
 DISKS = "/disks"
 
 
-def load_driver(fstype: str, writes: bool = False) -> None:
+def load_driver(fstype: str) -> None:
     """Our module from the payload, or a driver of the kernel standing in for it."""
     if os.path.exists("/payload/ntfs_rs.ko"):
-        volume.run("insmod", "/payload/ntfs_rs.ko", *(["write=1"] if writes else []))
+        volume.run("insmod", "/payload/ntfs_rs.ko")
     else:
         volume.run("modprobe", fstype)
 
@@ -36,7 +36,7 @@ def main() -> int:
     report = Report(sys.stdout)
     volume.run("modprobe", "loop", check=False)
     if not plan.get("bare"):
-        load_driver(plan["fstype"], plan.get("writes", False))
+        load_driver(plan["fstype"])
     job = importlib.import_module(f"guest.jobs.{plan['job']}")
     job.run(report, plan)
     report.end()

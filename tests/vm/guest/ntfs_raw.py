@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-STANDARD_INFORMATION, ATTRIBUTE_LIST, FILE_NAME, DATA = 0x10, 0x20, 0x30, 0x80
+STANDARD_INFORMATION, ATTRIBUTE_LIST, FILE_NAME, VOLUME_INFORMATION, DATA = 0x10, 0x20, 0x30, 0x70, 0x80
 INDEX_ROOT, INDEX_ALLOCATION, BITMAP, REPARSE_POINT = 0x90, 0xA0, 0xB0, 0xC0
 END = 0xFFFFFFFF
 
@@ -164,3 +164,12 @@ class RawVolume:
                 self.write_record(number, record)
                 return True
         return False
+
+    def mark_dirty(self) -> None:
+        """Sets the dirty flag of the volume, in the copy of the record too."""
+        record = self.read_record(3)
+        assert record is not None
+        information = next(attribute for attribute in attributes(record) if attribute.type == VOLUME_INFORMATION)
+        record[information.value + 10] |= 1
+        self.write_record(3, record)
+        os.pwrite(self.fd, redo_fixup(record), self.mirror_lcn * self.cluster + 3 * self.record_size)

@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import kmsg, syscalls, volume, walk
+
+
+def digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass

@@ -6,9 +6,10 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import syscalls
+from .. import syscalls, volume, walk
 from ..case import Report, expect_error
-from .ground import Ground
+from ..ntfs_raw import RawVolume
+from .ground import Ground, digest
 
 # What udisks, fstab lines and the other drivers' users write.
 TAKEN = [
@@ -65,17 +66,25 @@ def shown(report: Report, ground: Ground) -> None:
             assert ground.shown_options(root) == first, (first, ground.shown_options(root))
     with report.case("a read-write mount of a read-only device is refused, so that mount(8) asks for a read-only one"):
         expect_error(errno.EACCES, syscalls.mount, ground.device, "/mnt", ground.fstype, 0, "")
-    with report.case("-o rw on a writable device falls back to read-only, with one line that says so"):
-        with ground.copy() as image:
-            from .. import volume
-
-            with volume.loop(image, writable=True) as device:
-                ground.log.new()
-                with volume.mounted(ground.fstype, device, "", flags=0, at="/mnt/rw") as root:
-                    assert "ro" in ground.shown_options(root), ground.shown_options(root)
-                    lines = [line for line in ground.log.new() if "read-only" in line and ground.fstype in line]
-                    assert len(lines) == 1, lines
-                    expect_error(errno.EROFS, open, f"{root}/new", "w")
+    with ground.copy() as image:
+        with report.case("-o rw is granted, and a walk and an unmount change no byte"), volume.loop(image, writable=True) as device:
+            before = digest(image)
+            with volume.mounted(ground.fstype, device, "", flags=syscalls.MS_NOATIME, at="/mnt/rw") as root:
+                assert "rw" in ground.shown_options(root), ground.shown_options(root)
+                walk.walk(root)
+            assert digest(image) == before
+        raw = RawVolume(image, writable=True)
+        raw.mark_dirty()
+        raw.close()
+        with report.case("-o rw of a dirty volume falls back to read-only, with one line that says so"), volume.loop(image, writable=True) as device:
+            ground.log.new()
+            with volume.mounted(ground.fstype, device, "", flags=0, at="/mnt/rw") as root:
+                assert "ro" in ground.shown_options(root), ground.shown_options(root)
+                lines = [line for line in ground.log.new() if "read-only" in line and ground.fstype in line]
+                assert len(lines) == 1, lines
+                expect_error(errno.EROFS, open, f"{root}/new", "w")
+            with volume.mounted(ground.fstype, device, "force", flags=0, at="/mnt/rw") as root:
+                assert "rw" in ground.shown_options(root), ground.shown_options(root)
 
 
 def remounts(report: Report, ground: Ground) -> None:

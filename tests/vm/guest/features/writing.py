@@ -4,17 +4,11 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 
 from .. import volume, walk
 from ..case import Report, expect_error
-from .ground import Ground
-
-
-def digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from .ground import Ground, digest
 
 
 def run(report: Report, ground: Ground) -> None:
