@@ -53,6 +53,7 @@ mod tests {
                 Allocator,
                 Claim,
                 Purpose,
+                Reservation,
                 Run,
                 Zone, //
             },
@@ -198,10 +199,11 @@ mod tests {
     fn reservations_are_exact_to_the_last_cluster() -> Result {
         let volume = mount(&small([0; 8])?)?;
         let allocator = open(&volume, Zone::NONE)?;
-        plain(allocator.reserve(&volume, ClusterCount::new(60)))?;
-        assert_eq!(free(&allocator, &volume)?, 3);
+        let mut most = plain(allocator.reserve(&volume, ClusterCount::new(56)))?;
         let four = ClusterCount::new(4);
-        assert_eq!(allocator.reserve(&volume, four), Err(Error::NoSpace));
+        let others = plain(allocator.reserve(&volume, four))?;
+        assert_eq!(free(&allocator, &volume)?, 3);
+        assert!(allocator.reserve(&volume, four).err() == Some(Error::NoSpace));
         // Who has no reservation gets no more than what is left.
         assert_eq!(take(&allocator, &volume, 0, 10)?, run(0, 3));
         assert!(data(&allocator, &volume, 0, 1).is_err());
@@ -213,13 +215,16 @@ mod tests {
         drop(plain(reserved(50))?);
         assert_eq!(free(&allocator, &volume)?, 0);
         let kept = plain(reserved(50))?;
-        assert_eq!(kept.run().length.get(), 50);
+        let kept_length = kept.run().length;
+        assert_eq!(kept_length.get(), 50);
         kept.keep();
-        allocator.unreserve(four);
+        most.claimed(kept_length);
+        drop(others);
         assert_eq!(free(&allocator, &volume)?, 4);
         let kept = plain(reserved(10))?;
         assert_eq!(kept.run().length.get(), 10);
         kept.keep();
+        most.claimed(most.count());
         assert_eq!(free(&allocator, &volume)?, 0);
         assert!(reserved(1).is_err());
         Ok(())
@@ -589,6 +594,7 @@ mod tests {
             reserved: 0,
         };
         let mut full = 0;
+        let mut reservation: Option<Reservation> = None;
         for _ in 0..steps {
             let goal = random.below(clusters);
             let wanted = 1 + random.below(longest);
@@ -617,6 +623,9 @@ mod tests {
                                 allocation.keep();
                                 if claim == Claim::Reserved {
                                     model.reserved -= run.length.get();
+                                    if let Some(reservation) = &mut reservation {
+                                        reservation.claimed(run.length);
+                                    }
                                 }
                             }
                         }
@@ -639,13 +648,18 @@ mod tests {
                     model.mark(run, Cluster::Queued, Cluster::Free);
                 }),
                 13 => match allocator.reserve(&volume, count) {
-                    Ok(()) => model.reserved += wanted,
+                    Ok(more) => {
+                        model.reserved += wanted;
+                        match &mut reservation {
+                            Some(reservation) => reservation.join(more),
+                            None => reservation = Some(more),
+                        }
+                    }
                     Err(_) => assert!(model.free - model.reserved < wanted),
                 },
                 14 => {
-                    let count = wanted.min(model.reserved);
-                    allocator.unreserve(ClusterCount::new(count));
-                    model.reserved -= count;
+                    reservation = None;
+                    model.reserved = 0;
                 }
                 _ => {
                     plain(allocator.write_back(&volume))?;

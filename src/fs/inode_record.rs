@@ -78,7 +78,7 @@ pub fn write_inode<D: Device>(
             let copies = write_records(volume, inode, changed, Some((data, &mut unrecorded)))?;
             unrecorded.behind = false;
             if !file::has_promises(volume, data)? {
-                unrecorded.release(volume);
+                unrecorded.release();
             }
             copies
         }

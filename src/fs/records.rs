@@ -26,6 +26,7 @@ use super::{
         Epoch,
         Freed,
         Purpose,
+        Reservation,
         Run,
         Zone, //
     },
@@ -152,11 +153,6 @@ impl Records {
         Ok(self.free(store)?.saturating_sub(self.withheld) >= count)
     }
 
-    /// Gives back what was reserved and not used.
-    pub(super) fn unreserve(&self, count: u64) {
-        self.bits.unreserve(ClusterCount::new(count));
-    }
-
     /// The parts that were left behind up to now.
     pub(super) fn take_left_behind(&self) -> Queue {
         core::mem::take(&mut *self.left_behind.lock())
@@ -180,7 +176,7 @@ impl Records {
 
 impl<D: Device> Volume<D> {
     /// Sets `count` records aside for a file; `$MFT` gets longer if need be.
-    pub fn reserve_records(&self, count: u64) -> Result {
+    pub fn reserve_records(&self, count: u64) -> Result<Reservation> {
         let records = self.records_for_writing()?;
         while !records.has(self, count)? {
             self.grow_mft(count)?;
@@ -202,7 +198,15 @@ impl<D: Device> Volume<D> {
         let one = ClusterCount::new(1);
         // `$MFT`'s own lie at its begin, where they are found before the rest of it is known.
         let goal = (whom == For::Mft).then_some(Lcn::new(FIRST));
-        records.bits.allocate(self, goal, one, claim, Purpose::Mft)
+        let allocate = || records.bits.allocate(self, goal, one, claim, Purpose::Mft);
+        match allocate() {
+            // Some that should have been free were in use.
+            Err(Error::NoSpace) if whom == For::File(Claim::Reserved) => {
+                self.grow_mft(1)?;
+                allocate()
+            }
+            result => result,
+        }
     }
 
     /// Marks the records as free that no record refers to since all up to the end of an epoch is durable. Says
@@ -270,7 +274,7 @@ impl<'v, D: Device> NewRecord<'v, D> {
                     })
                 }
                 // In use, whatever the bitmap says: so its bit is set from now on.
-                None => bit.keep(),
+                None => bit.keep_unclaimed(),
             }
         }
         let place = Place::Attribute(system_record::MFT, AttributeType::BITMAP);

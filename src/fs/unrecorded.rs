@@ -14,6 +14,7 @@ use kernel::{
 };
 
 use super::{
+    allocator::Reservation,
     array,
     device::Device,
     volume::Volume, //
@@ -30,7 +31,6 @@ pub struct ByteSpan {
 }
 
 /// What memory knows of a value in clusters and its record does not.
-#[derive(Debug)]
 pub struct Unrecorded {
     /// Whether runs or sizes of the record are older than those in memory.
     pub behind: bool,
@@ -41,8 +41,10 @@ pub struct Unrecorded {
     done: KVVec<ByteSpan>,
     /// Whether there was no memory for a range.
     forgot: bool,
-    /// MFT records and clusters that are set aside for what the records are to be told.
-    reserved: (u64, ClusterCount),
+    /// MFT records that are set aside for what the records are to be told.
+    records: Option<Reservation>,
+    /// Clusters that are set aside for a list of them.
+    clusters: Option<Reservation>,
 }
 
 impl Unrecorded {
@@ -53,13 +55,19 @@ impl Unrecorded {
             settled: initialized,
             done: KVVec::new(),
             forgot: false,
-            reserved: (0, ClusterCount::ZERO),
+            records: None,
+            clusters: None,
         }
     }
 
     /// MFT records, and clusters for a list of them, that are set aside.
     pub(super) fn reserved(&self) -> (u64, ClusterCount) {
-        self.reserved
+        let count = |reservation: &Option<Reservation>| {
+            reservation
+                .as_ref()
+                .map_or(ClusterCount::ZERO, Reservation::count)
+        };
+        (count(&self.records).get(), count(&self.clusters))
     }
 
     /// Sets aside so many at least; [`Error::NoSpace`](super::error::Error::NoSpace) if there are not so many.
@@ -69,38 +77,32 @@ impl Unrecorded {
         records: u64,
         clusters: ClusterCount,
     ) -> super::error::Result {
-        let (had_records, had_clusters) = self.reserved;
+        let (had_records, had_clusters) = self.reserved();
         let missing = records.saturating_sub(had_records);
         if missing > 0 {
-            volume.reserve_records(missing)?;
-            self.reserved.0 = records;
+            add(&mut self.records, volume.reserve_records(missing)?);
         }
         if let Some(missing) = clusters.checked_sub(had_clusters) {
-            volume.allocator()?.reserve(&**volume, missing)?;
-            self.reserved.1 = clusters;
+            let more = volume.allocator()?.reserve(&**volume, missing)?;
+            add(&mut self.clusters, more);
         }
         Ok(())
     }
 
     /// So many of them were used.
     pub(super) fn claimed(&mut self, (records, clusters): (u64, ClusterCount)) {
-        self.reserved.0 = self.reserved.0.saturating_sub(records);
-        self.reserved.1 = self.reserved.1.checked_sub(clusters).unwrap_or_default();
+        if let Some(reservation) = &mut self.records {
+            reservation.claimed(ClusterCount::new(records));
+        }
+        if let Some(reservation) = &mut self.clusters {
+            reservation.claimed(clusters);
+        }
     }
 
     /// Gives back what is set aside: the records know all.
-    pub(super) fn release<D: Device>(&mut self, volume: &Volume<D>) {
-        let (records, clusters) = core::mem::take(&mut self.reserved);
-        if records > 0 {
-            if let Ok(allocator) = volume.records_for_writing() {
-                allocator.unreserve(records);
-            }
-        }
-        if clusters != ClusterCount::ZERO {
-            if let Ok(allocator) = volume.allocator() {
-                allocator.unreserve(clusters);
-            }
-        }
+    pub(super) fn release(&mut self) {
+        self.records = None;
+        self.clusters = None;
     }
 
     /// All data before this byte is on the device, but for that of fresh clusters.
@@ -223,5 +225,12 @@ impl Unrecorded {
             }
             self.settled = self.settled.max(span.end);
         }
+    }
+}
+
+fn add(reservation: &mut Option<Reservation>, more: Reservation) {
+    match reservation {
+        Some(reservation) => reservation.join(more),
+        None => *reservation = Some(more),
     }
 }

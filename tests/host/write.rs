@@ -651,7 +651,7 @@ fn scatter_mft(cluster: usize, pieces: usize) {
         let taken = allocator.allocate(&**volume, goal, one, Claim::Unreserved, Purpose::Mft);
         taken.unwrap().keep();
         let free = volume.record_counts().unwrap().free;
-        volume.reserve_records(free).unwrap();
+        drop(volume.reserve_records(free).unwrap());
     }
     let grown = volume.record_counts().unwrap().total;
     assert!(

@@ -9,6 +9,7 @@
 //! * `blocks`: the bitmap in memory, and the counts of free clusters.
 //! * `search`: which clusters are the best ones.
 //! * `free`: clusters on their way back.
+//! * `reservation`: clusters that are set aside, without saying which ones.
 //! * `trim`: free clusters that are discarded.
 //! * `windows`: free clusters that streams find behind their last ones.
 //! * `write`: bringing the changes of the bitmap to the device.
@@ -23,6 +24,7 @@
 mod blocks;
 mod free;
 mod home;
+mod reservation;
 mod run;
 mod search;
 mod trim;
@@ -33,6 +35,7 @@ pub use free::{
     Epoch,
     Freed, //
 };
+pub use reservation::Reservation;
 pub use run::{
     Run,
     Zone, //
@@ -57,6 +60,7 @@ use self::{
     },
     free::Pending,
     home::Home,
+    reservation::Total,
     windows::Windows, //
 };
 use super::{
@@ -104,7 +108,7 @@ pub enum Claim {
 struct State {
     blocks: Blocks,
     /// Clusters that will be allocated later and must then be there.
-    reserved: ClusterCount,
+    reserved: Arc<Total>,
     /// Free clusters that nobody may get now.
     held: Option<Run>,
     zone: Zone,
@@ -180,7 +184,7 @@ impl Allocator {
         let buffer = KVVec::zeroed(room.clamp(BLOCK_BYTES, TRANSFER_BYTES), GFP_KERNEL)?;
         let state = State {
             blocks: Blocks::new(clusters)?,
-            reserved: ClusterCount::ZERO,
+            reserved: Total::new().map_err(|_| Error::NoMemory)?,
             held: None,
             zone,
             first,
@@ -240,7 +244,7 @@ impl Allocator {
         let home = self.home(store);
         let mut state = self.state.lock();
         let free = state.blocks.count(&home)?;
-        Ok(less(free, state.reserved))
+        Ok(less(free, state.reserved.get()))
     }
 
     /// Clusters that will be free as soon as what was done up to now is durable, and those that are
@@ -255,20 +259,14 @@ impl Allocator {
 
     /// Sets `count` free clusters aside, without saying which; [`Error::NoSpace`] if there are not so
     /// many.
-    pub fn reserve<D: Device>(&self, store: &Store<D>, count: ClusterCount) -> Result {
+    pub fn reserve<D: Device>(&self, store: &Store<D>, count: ClusterCount) -> Result<Reservation> {
         let home = self.home(store);
         let mut state = self.state.lock();
         if state.available(&home)? < count {
             return Err(Error::NoSpace);
         }
-        state.reserved = sum(state.reserved, count);
-        Ok(())
-    }
-
-    /// Gives a reservation back that was not used for an allocation.
-    pub fn unreserve(&self, count: ClusterCount) {
-        let mut state = self.state.lock();
-        state.reserved = less(state.reserved, count);
+        state.reserved.add(count);
+        Ok(Reservation::new(state.reserved.clone(), count))
     }
 
     /// Allocates one run of `wanted` clusters, or of as many as there are.
@@ -290,7 +288,7 @@ impl Allocator {
         let available = state.available(&home)?;
         let room = match claim {
             Claim::Unreserved => available,
-            Claim::Reserved => sum(available, state.reserved),
+            Claim::Reserved => sum(available, state.reserved.get()),
         };
         let wanted = wanted.min(room);
         if wanted == ClusterCount::ZERO {
@@ -322,9 +320,9 @@ impl Allocator {
         }
         let reserved = match claim {
             Claim::Unreserved => ClusterCount::ZERO,
-            Claim::Reserved => run.length.min(state.reserved),
+            Claim::Reserved => run.length.min(state.reserved.get()),
         };
-        state.reserved = less(state.reserved, reserved);
+        state.reserved.subtract(reserved);
         Ok(Allocation {
             allocator: self,
             run,
@@ -357,7 +355,7 @@ impl State {
     /// Free clusters that are neither reserved nor held.
     fn available<D: Device>(&mut self, home: &Home<'_, D>) -> Result<ClusterCount> {
         let free = self.blocks.count(home)?;
-        Ok(less(less(free, self.reserved), self.held()))
+        Ok(less(less(free, self.reserved.get()), self.held()))
     }
 
     /// Free clusters that are held.
@@ -386,6 +384,13 @@ impl Allocation<'_> {
         self.allocator.state.lock().blocks.unpin(self.run);
         self.run = Run::default();
     }
+
+    /// The clusters turned out to be in use, so nobody gets them from now on. What of them was reserved still
+    /// is, for others.
+    pub fn keep_unclaimed(self) {
+        self.allocator.state.lock().reserved.add(self.reserved);
+        self.keep();
+    }
 }
 
 impl Drop for Allocation<'_> {
@@ -396,7 +401,7 @@ impl Drop for Allocation<'_> {
         let mut state = self.allocator.state.lock();
         state.blocks.set(self.run, Bit::Free);
         state.blocks.unpin(self.run);
-        state.reserved = sum(state.reserved, self.reserved);
+        state.reserved.add(self.reserved);
     }
 }
 
