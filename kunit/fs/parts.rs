@@ -17,6 +17,7 @@ mod tests {
             disk::{
                 mount,
                 plain,
+                writable,
                 Disk,
                 CLUSTER,
                 MFT_LCN,
@@ -278,6 +279,25 @@ mod tests {
         assert_eq!(plain(volume.record_counts())?.free, before);
         let free = plain(volume.free_clusters())?.ok_or(ENOENT)?;
         assert_eq!(free.get(), clusters);
+        Ok(())
+    }
+
+    #[test]
+    fn bits_behind_the_last_record_do_not_count_when_the_mft_grows() -> Result {
+        let disk = Disk::new()?;
+        disk.make_writable()?;
+        disk.write(Disk::record_bit_at(RECORDS as u64), &[0xff; 4]);
+        let volume = mount(&disk)?;
+        writable(&volume)?;
+        plain(volume.start_change())?;
+        let before = plain(volume.record_counts())?;
+        drop(plain(volume.reserve_records(before.free))?);
+        let after = plain(volume.record_counts())?;
+        assert!(after.total > before.total);
+        assert_eq!(after.free - before.free, after.total - before.total);
+        plain(volume.end_writing())?;
+        let volume = mount(&Disk::with_image(&disk.image()?)?)?;
+        assert_eq!(plain(volume.record_counts())?, after);
         Ok(())
     }
 

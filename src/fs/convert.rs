@@ -17,11 +17,8 @@ use kernel::{
 use super::{
     allocator::{
         Allocation,
-        Claim,
-        Purpose,
-        Run, //
+        Purpose, //
     },
-    array,
     attribute::{
         Attribute,
         Mapping, //
@@ -41,10 +38,7 @@ use super::{
         Point,
         Probe, //
     },
-    runlist::{
-        Runlist,
-        Target, //
-    },
+    runlist::Runlist,
     transaction::{
         PageId,
         Transaction, //
@@ -257,20 +251,9 @@ impl<'v> Prepared<'v> {
         let end = Vcn::new(cluster.clusters_for(size).get());
         let allocator = volume.allocator()?;
 
-        let mut allocations = KVec::new();
         let mut runlist = Runlist::new();
-        // Each turn adds at least a cluster.
-        while let Some(missing) = end.distance_from(runlist.end()) {
-            if missing == ClusterCount::ZERO {
-                break;
-            }
-            let goal = super::file::behind(&runlist, runlist.end());
-            let got =
-                allocator.allocate(volume, goal, missing, Claim::Unreserved, Purpose::Data)?;
-            let Run { lcn, length } = got.run();
-            array::push(&mut allocations, got)?;
-            runlist.push(Target::Clusters(lcn), length)?;
-        }
+        let unreserved = ClusterCount::ZERO;
+        let allocations = allocator.extend(volume, &mut runlist, end, unreserved, Purpose::Data)?;
         let allocated = cluster
             .to_bytes(ClusterCount::new(end.get()))
             .ok_or(Error::NoSpace)?;

@@ -64,7 +64,6 @@ use crate::ondisk::{
         ByteCount,
         ByteOffset,
         ClusterCount,
-        Lcn,
         Vcn, //
     },
 };
@@ -120,7 +119,7 @@ fn try_reserve<D: Device>(
         .min(hole_end)
         .distance_from(vcn)
         .unwrap_or(ClusterCount::ZERO);
-    let goal = behind(&mapping.runlist, vcn);
+    let goal = mapping.runlist.behind(vcn);
     let got =
         volume
             .allocator()?
@@ -212,17 +211,6 @@ pub fn allocate<D: Device>(
         },
         found => found,
     })
-}
-
-/// Where the run before `vcn` goes on, as the place for the next one.
-pub(super) fn behind(runlist: &Runlist, vcn: Vcn) -> Option<Lcn> {
-    let before = vcn.get().checked_sub(1).map(Vcn::new)?;
-    match runlist.lookup(before)?.target {
-        Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn) => {
-            lcn.checked_add(ClusterCount::new(1))
-        }
-        _ => None,
-    }
 }
 
 /// Notes how the transfer of a range ended.

@@ -3,8 +3,10 @@
 //! Making `$MFT` longer, when all of its records are in use.
 //!
 //! New records are written as free ones to clusters that nobody knows yet. Then `$MFT`'s own record tells of
-//! them, and of a longer `$BITMAP` where that is needed, in one transaction; it is on the device before any
-//! record that refers to a new one, see [`super::writeback`].
+//! a longer `$BITMAP`, where that is needed, and of them, in a transaction each: bits behind the last record do
+//! no harm, should it come to no more. All else that can fail comes before, so memory and record agree on how
+//! many records there are. The record is on the device before any that refers to a new one, see
+//! [`super::writeback`].
 //!
 //! Lock order: see [`super`]. The caller may have locked the mapping of a file; that of `$MFT` is changed by
 //! one thread at a time, and comes below it.
@@ -17,11 +19,8 @@ use kernel::{
 use super::{
     allocator::{
         Allocation,
-        Claim,
-        Purpose,
-        Run, //
+        Purpose, //
     },
-    array,
     attribute::{
         Attribute,
         Mapping, //
@@ -32,17 +31,11 @@ use super::{
         Error,
         Result, //
     },
-    file::{
-        behind,
-        replace_runs, //
-    },
+    file::replace_runs,
     mft,
     recording::Recording,
     records,
-    runlist::{
-        Runlist,
-        Target, //
-    },
+    runlist::Runlist,
     transaction::Transaction,
     volume::Volume, //
 };
@@ -101,13 +94,17 @@ impl<D: Device> Volume<D> {
         let bytes = count.div_ceil(8).checked_next_multiple_of(BITMAP_UNIT);
         let bytes = ByteCount::new(bytes.ok_or(Error::NoSpace)?).max(bitmap.sizes.data);
         bitmap.allocate(self, bytes, Purpose::Data)?;
-        bitmap.write_zeros(self, bytes)?;
-        // Bits behind the last record do no harm, so this comes first.
-        bitmap.record(self, bytes)?;
-        values.record(self, size)?;
-        self.set_mft(records.data.mapping(self)?);
-        let bits = records.bitmap.mapping(self)?;
-        records.bits().grow(self, bits, ClusterCount::new(count))
+        // A bitmap may have anything behind the last record.
+        bitmap.write_zeros(self, ByteCount::new(old.div_ceil(8)), bytes)?;
+        let growing = records
+            .bits()
+            .prepare_growth(self, ClusterCount::new(count))?;
+        let bits = bitmap.record(self, bytes)?;
+        let mapping = values.record(self, size)?;
+        // From here on nothing fails.
+        self.set_mft(mapping);
+        growing.commit(bits);
+        Ok(())
     }
 
     /// Writes records that are free.
@@ -171,19 +168,9 @@ impl<'v> Longer<'v> {
     ) -> Result {
         let cluster = volume.geometry().cluster_size();
         let end = Vcn::new(cluster.clusters_for(size).get());
-        let runlist = &mut self.new.runlist;
-        // Each turn adds at least a cluster.
-        while let Some(missing) = end.distance_from(runlist.end()) {
-            if missing == ClusterCount::ZERO {
-                break;
-            }
-            let goal = behind(runlist, runlist.end());
-            let allocator = volume.allocator()?;
-            let got = allocator.allocate(volume, goal, missing, Claim::Unreserved, purpose)?;
-            let Run { lcn, length } = got.run();
-            array::push(&mut self.allocations, got)?;
-            runlist.push(Target::Clusters(lcn), length)?;
-        }
+        let (runlist, unreserved) = (&mut self.new.runlist, ClusterCount::ZERO);
+        let allocator = volume.allocator()?;
+        self.allocations = allocator.extend(volume, runlist, end, unreserved, purpose)?;
         self.new.sizes = Sizes {
             data: size.max(self.sizes.data),
             initialized: size.max(self.sizes.initialized),
@@ -192,10 +179,15 @@ impl<'v> Longer<'v> {
         Ok(())
     }
 
-    /// Fills what comes in up to `size` with zeros, on the device.
-    fn write_zeros<D: Device>(&self, volume: &Volume<D>, size: ByteCount) -> Result {
+    /// Fills it with zeros from a byte on, or from the last initialized one, up to `size`, on the device.
+    fn write_zeros<D: Device>(
+        &self,
+        volume: &Volume<D>,
+        from: ByteCount,
+        size: ByteCount,
+    ) -> Result {
         let zeros = [0; ZEROS];
-        let mut at = self.sizes.initialized;
+        let mut at = self.sizes.initialized.min(from);
         // Each turn goes on by what it wrote.
         while let Some(left) = size.checked_sub(at).filter(|left| *left != ByteCount::ZERO) {
             let length = usize::try_from(left.get()).unwrap_or(ZEROS).min(ZEROS);
@@ -208,10 +200,10 @@ impl<'v> Longer<'v> {
         Ok(())
     }
 
-    /// Tells the record; the value is `size` bytes long from now on.
-    fn record<D: Device>(mut self, volume: &Volume<D>, size: ByteCount) -> Result {
-        if size <= self.sizes.data {
-            return Ok(());
+    /// Tells the record; the value is `size` bytes long from now on. Gives where it is then.
+    fn record<D: Device>(mut self, volume: &Volume<D>, size: ByteCount) -> Result<Arc<Mapping>> {
+        if size <= self.sizes.data.min(self.sizes.initialized) {
+            return Ok(self.old);
         }
         let data = self.attribute;
         // Who makes `$MFT` longer is alone, so this is free; and it is below the mapping of another file.
@@ -226,7 +218,7 @@ impl<'v> Longer<'v> {
             sizes,
             damage: None,
         };
-        let recorded = replace_runs(data, &changed, runlist).and_then(|_| {
+        let recorded = replace_runs(data, &changed, runlist).and_then(|mapping| {
             let recording = Recording::prepare(volume, data, &unrecorded)?;
             let mut transaction = Transaction::begin();
             let page = transaction.map_record(volume, recording.base(), data.owner())?;
@@ -234,14 +226,14 @@ impl<'v> Longer<'v> {
             recording.publish(data);
             transaction.commit();
             recording.finish(&mut unrecorded);
-            Ok(())
+            Ok(mapping)
         });
         match recorded {
-            Ok(()) => {
+            Ok(mapping) => {
                 while let Some(allocation) = self.allocations.pop() {
                     allocation.keep();
                 }
-                Ok(())
+                Ok(mapping)
             }
             Err(error) => {
                 data.set_sizes(self.sizes);

@@ -32,7 +32,6 @@ use super::{
     },
     file::{
         all_arrived,
-        behind,
         check_writable,
         replace_runs, //
     },
@@ -190,7 +189,7 @@ fn try_preallocate<D: Device>(
             vcn = vcn.checked_add(wanted).ok_or(Error::NoSpace)?;
             continue;
         }
-        let goal = behind(&mapping.runlist, vcn);
+        let goal = mapping.runlist.behind(vcn);
         let got =
             volume
                 .allocator()?

@@ -123,6 +123,17 @@ impl Runlist {
         self.runs.is_empty()
     }
 
+    /// Where the run before `vcn` goes on, as the place for the next one.
+    pub fn behind(&self, vcn: Vcn) -> Option<Lcn> {
+        let before = vcn.get().checked_sub(1).map(Vcn::new)?;
+        match self.lookup(before)?.target {
+            Target::Clusters(lcn) | Target::Fresh(lcn) | Target::Promised(lcn) => {
+                lcn.checked_add(ClusterCount::new(1))
+            }
+            Target::Hole | Target::Missing => None,
+        }
+    }
+
     /// Appends a run at the end. Nothing happens if it is empty or has no place among VCNs.
     pub fn push(&mut self, target: Target, length: ClusterCount) -> Result {
         let Some(end) = self.end.checked_add(length) else {

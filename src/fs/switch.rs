@@ -14,8 +14,7 @@ use super::{
         Allocation,
         Claim,
         Freed,
-        Purpose,
-        Run, //
+        Purpose, //
     },
     array,
     attribute::{
@@ -53,10 +52,7 @@ use super::{
         For,
         NewRecord, //
     },
-    runlist::{
-        Runlist,
-        Target, //
-    },
+    runlist::Runlist,
     transaction::{
         PageId,
         Transaction, //
@@ -294,26 +290,10 @@ impl<'v, D: Device> Switch<'v, D> {
         let data = ByteCount::new(u64_from_usize(list.len()));
         let end = Vcn::new(cluster.clusters_for(data).get());
         let mut runlist = Runlist::new();
-        // Each turn adds at least a cluster.
-        while let Some(missing) = end.distance_from(runlist.end()) {
-            if missing == ClusterCount::ZERO {
-                break;
-            }
-            let left = reserved.checked_sub(self.claimed.1).unwrap_or_default();
-            let (claim, wanted) = match left {
-                ClusterCount::ZERO => (Claim::Unreserved, missing),
-                left => (Claim::Reserved, missing.min(left)),
-            };
-            let got = volume
-                .allocator()?
-                .allocate(volume, None, wanted, claim, Purpose::Data)?;
-            let Run { lcn, length } = got.run();
-            if claim == Claim::Reserved {
-                self.claimed.1 = self.claimed.1.checked_add(length).unwrap_or(left);
-            }
-            array::push(&mut self.list_clusters, got)?;
-            runlist.push(Target::Clusters(lcn), length)?;
-        }
+        let allocator = volume.allocator()?;
+        self.list_clusters =
+            allocator.extend(volume, &mut runlist, end, reserved, Purpose::Data)?;
+        self.claimed.1 = reserved.min(ClusterCount::new(end.get()));
         let allocated = cluster
             .to_bytes(ClusterCount::new(end.get()))
             .ok_or(Error::NoSpace)?;

@@ -161,6 +161,14 @@ pub(super) struct Blocks {
     hand: usize,
 }
 
+/// What a bitmap needs to get longer.
+pub(super) struct Growth {
+    clusters: ClusterCount,
+    slots: KVVec<Slot>,
+    /// For the block that is the last up to now.
+    bytes: KVVec<u8>,
+}
+
 impl Blocks {
     /// For a bitmap of so many clusters.
     pub(super) fn new(clusters: ClusterCount) -> Result<Self> {
@@ -181,35 +189,40 @@ impl Blocks {
         })
     }
 
-    /// There are `clusters` now, at least as many as before; those that are new are free. The free ones have
-    /// been counted. On an error nothing is changed.
-    pub(super) fn grow(&mut self, clusters: ClusterCount) -> Result {
-        let Some(added) = clusters.checked_sub(self.clusters) else {
-            return Ok(());
+    /// The last cluster, as far as there is one.
+    pub(super) fn last(&self) -> Run {
+        let all = Run {
+            lcn: Lcn::ZERO,
+            length: self.clusters,
         };
+        all.from(Lcn::new(self.clusters.get().saturating_sub(1)))
+    }
+
+    /// Gets ready for `clusters` in place of those that there are. The block of the last one is pinned.
+    pub(super) fn prepare_growth(&self, clusters: ClusterCount) -> Result<Growth> {
+        let clusters = clusters.max(self.clusters);
+        let length = bytes_for(bits_of(clusters, self.slots.len().saturating_sub(1)));
+        Ok(Growth {
+            clusters,
+            slots: Self::new(clusters)?.slots,
+            bytes: KVVec::zeroed(align_8(length).unwrap_or(length), GFP_KERNEL)?,
+        })
+    }
+
+    /// There are more clusters now; those that are new are free. Their number was not changed since this was
+    /// prepared, the block of the last one is pinned, and the free ones have been counted.
+    pub(super) fn grow(&mut self, growth: Growth) {
+        let Growth {
+            clusters,
+            mut slots,
+            bytes,
+        } = growth;
         let old = self.slots.len();
         let last = old.saturating_sub(1);
-        let bits = bits_of(clusters, last);
-        let length = bytes_for(bits);
-        let is_loaded = self
-            .slots
-            .get(last)
-            .is_some_and(|slot| !slot.bytes.is_empty());
-        let bytes = match is_loaded {
-            true => KVVec::<u8>::zeroed(align_8(length).unwrap_or(length), GFP_KERNEL)?,
-            false => KVVec::new(),
-        };
-        let before = self.bits_of(last);
-        let mut slots = Self::new(clusters)?.slots;
+        let (before, bits) = (self.bits_of(last), bits_of(clusters, last));
+        let added = clusters.checked_sub(self.clusters).unwrap_or_default();
         for (new, old) in slots.iter_mut().zip(self.slots.iter_mut()) {
             core::mem::swap(new, old);
-        }
-        if let Some(slot) = slots.get_mut(last) {
-            let old = core::mem::replace(&mut slot.bytes, bytes);
-            for (to, from) in slot.bytes.iter_mut().zip(old.iter()) {
-                *to = *from;
-            }
-            slot.free = slot.free.saturating_add(bits.saturating_sub(before));
         }
         let mut block = old;
         // Each turn goes on to the next block that is new.
@@ -217,12 +230,27 @@ impl Blocks {
             free.free = bits_of(clusters, block);
             block = block.saturating_add(1);
         }
+        if let Some(slot) = slots.get_mut(last) {
+            let old = core::mem::replace(&mut slot.bytes, bytes);
+            for (to, from) in slot.bytes.iter_mut().zip(old.iter()) {
+                *to = *from;
+            }
+            if old.is_empty() {
+                self.loaded = self.loaded.saturating_add(1);
+            }
+        }
         self.slots = slots;
         self.clusters = clusters;
+        // Whatever was there: nobody could look at these bits.
+        let first = first_of(last).get().saturating_add(u64_from_usize(before));
+        let end = first_of(last).get().saturating_add(u64_from_usize(bits));
+        let fresh = Run::between(Lcn::new(first), Lcn::new(end));
+        self.set(fresh, Bit::Free);
+        // Those of this block are counted by that.
         if let Some(free) = &mut self.free {
-            *free = ClusterCount::new(free.get().saturating_add(added.get()));
+            let others = added.checked_sub(fresh.length).unwrap_or_default();
+            *free = ClusterCount::new(free.get().saturating_add(others.get()));
         }
-        Ok(())
     }
 
     /// The cluster behind the last that the bitmap tells of.

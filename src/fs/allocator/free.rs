@@ -11,7 +11,6 @@ use kernel::{
 };
 
 use super::{
-    home::Home,
     less,
     run::Run,
     sum,
@@ -107,7 +106,6 @@ impl Allocator {
         store: &Store<D>,
         runs: impl IntoIterator<Item = Run>,
     ) -> Result<Freed<'_>> {
-        let home = self.home(store);
         let mut freed = Freed {
             allocator: self,
             runs: KVVec::new(),
@@ -118,7 +116,7 @@ impl Allocator {
             }
             let before = freed.runs.len();
             array::push(&mut freed.runs, run)?;
-            if let Err(error) = self.prepare_run(&home, run) {
+            if let Err(error) = self.prepare_run(store, run) {
                 // This one is not prepared; those before it are dropped.
                 freed.runs.truncate(before);
                 return Err(error);
@@ -127,10 +125,11 @@ impl Allocator {
         Ok(freed)
     }
 
-    fn prepare_run<D: Device>(&self, home: &Home<'_, D>, run: Run) -> Result {
+    fn prepare_run<D: Device>(&self, store: &Store<D>, run: Run) -> Result {
         let node = RBTreeNodeReservation::new(GFP_KERNEL).map_err(|_| Error::NoMemory)?;
         let mut state = self.state.lock();
-        state.blocks.count(home)?;
+        let home = self.home(store);
+        state.blocks.count(&home)?;
         let end = state.blocks.end();
         if run.end() > end {
             let (found, expected) = (run.end().get(), end.get());
@@ -139,7 +138,7 @@ impl Allocator {
         if state.is_pending(run) {
             return Err(home.corrupt("cluster freed twice", run.lcn.get(), 0));
         }
-        state.blocks.pin(home, run)?;
+        state.blocks.pin(&home, run)?;
         if let Some(lcn) = state.blocks.first(run, Bit::Free) {
             state.blocks.unpin(run);
             return Err(home.corrupt("freed cluster is free", lcn.get(), 0));

@@ -55,6 +55,7 @@ use kernel::{
 use self::{
     blocks::{
         Blocks,
+        Growth,
         BLOCK_BYTES,
         TRANSFER_BYTES, //
     },
@@ -64,6 +65,7 @@ use self::{
     windows::Windows, //
 };
 use super::{
+    array,
     attribute::{
         Attribute,
         Mapping, //
@@ -76,7 +78,10 @@ use super::{
         Result, //
     },
     residency::Form,
-    runlist::Target,
+    runlist::{
+        Runlist,
+        Target, //
+    },
     store::Store, //
 };
 use crate::ondisk::units::{
@@ -208,6 +213,7 @@ impl Allocator {
         .map_err(|_| Error::NoMemory)
     }
 
+    /// Where the bitmap is now. Who looks for bits has locked the state before: it may get longer.
     fn home<'a, D: Device>(&'a self, store: &'a Store<D>) -> Home<'a, D> {
         Home {
             store,
@@ -216,24 +222,28 @@ impl Allocator {
         }
     }
 
-    /// The bitmap has `bits` bits now, and is at `mapping`; those that are new are free, and zero there.
-    ///
-    /// On an error nothing is changed.
-    pub(super) fn grow<D: Device>(
+    /// Gets ready for a bitmap of `bits` bits. Only one at a time may do so.
+    pub(super) fn prepare_growth<D: Device>(
         &self,
         store: &Store<D>,
-        mapping: Arc<Mapping>,
         bits: ClusterCount,
-    ) -> Result {
-        let home = self.home(store);
+    ) -> Result<Growing<'_>> {
         let mut state = self.state.lock();
+        let home = self.home(store);
         state.blocks.count(&home)?;
-        state.blocks.grow(bits)?;
-        let old = core::mem::replace(&mut *self.mapping.lock(), mapping);
-        drop(state);
-        // Freed here, after the locks were given back.
-        drop(old);
-        Ok(())
+        let last = state.blocks.last();
+        state.blocks.pin(&home, last)?;
+        match state.blocks.prepare_growth(bits) {
+            Ok(growth) => Ok(Growing {
+                allocator: self,
+                last,
+                growth: Some(growth),
+            }),
+            Err(error) => {
+                state.blocks.unpin(last);
+                Err(error)
+            }
+        }
     }
 
     /// Clusters that are free and not reserved: what `statfs` shows.
@@ -241,8 +251,8 @@ impl Allocator {
     /// Counts at the first call of this or of any other method that takes the store, which reads all of
     /// `$Bitmap`. Clusters that are [pending](Self::pending) are not free yet.
     pub fn free<D: Device>(&self, store: &Store<D>) -> Result<ClusterCount> {
-        let home = self.home(store);
         let mut state = self.state.lock();
+        let home = self.home(store);
         let free = state.blocks.count(&home)?;
         Ok(less(free, state.reserved.get()))
     }
@@ -260,8 +270,8 @@ impl Allocator {
     /// Sets `count` free clusters aside, without saying which; [`Error::NoSpace`] if there are not so
     /// many.
     pub fn reserve<D: Device>(&self, store: &Store<D>, count: ClusterCount) -> Result<Reservation> {
-        let home = self.home(store);
         let mut state = self.state.lock();
+        let home = self.home(store);
         if state.available(&home)? < count {
             return Err(Error::NoSpace);
         }
@@ -283,8 +293,8 @@ impl Allocator {
         claim: Claim,
         purpose: Purpose,
     ) -> Result<Allocation<'_>> {
-        let home = self.home(store);
         let mut state = self.state.lock();
+        let home = self.home(store);
         let available = state.available(&home)?;
         let room = match claim {
             Claim::Unreserved => available,
@@ -330,6 +340,38 @@ impl Allocator {
         })
     }
 
+    /// Allocates clusters for `runs` up to `end`, run by run, each behind the last one if it can be. The first
+    /// `reserved` of them were reserved.
+    ///
+    /// On an error nothing is allocated, but `runs` may have become longer.
+    pub(super) fn extend<D: Device>(
+        &self,
+        store: &Store<D>,
+        runs: &mut Runlist,
+        end: Vcn,
+        reserved: ClusterCount,
+        purpose: Purpose,
+    ) -> Result<KVec<Allocation<'_>>> {
+        let mut allocations = KVec::new();
+        let mut reserved = reserved;
+        // Each turn adds at least a cluster.
+        while let Some(missing) = end.distance_from(runs.end()) {
+            if missing == ClusterCount::ZERO {
+                break;
+            }
+            let (claim, wanted) = match reserved {
+                ClusterCount::ZERO => (Claim::Unreserved, missing),
+                reserved => (Claim::Reserved, missing.min(reserved)),
+            };
+            let got = self.allocate(store, runs.behind(runs.end()), wanted, claim, purpose)?;
+            let Run { lcn, length } = got.run();
+            array::push(&mut allocations, got)?;
+            runs.push(Target::Clusters(lcn), length)?;
+            reserved = less(reserved, length);
+        }
+        Ok(allocations)
+    }
+
     /// Blocks of the bitmap that have to be written.
     pub fn dirty(&self) -> usize {
         self.state.lock().blocks.changed()
@@ -348,6 +390,34 @@ impl Allocator {
         self.state
             .try_lock()
             .map_or(0, |mut state| state.blocks.evict(wanted))
+    }
+}
+
+/// A bitmap that is about to get longer; dropping it means that it does not.
+pub(super) struct Growing<'a> {
+    allocator: &'a Allocator,
+    /// In the block that is the last up to now, which stays in memory.
+    last: Run,
+    growth: Option<Growth>,
+}
+
+impl Growing<'_> {
+    /// The bitmap is at `mapping` now. The bits that are new are free; whole bytes of them are zero there.
+    pub(super) fn commit(mut self, mapping: Arc<Mapping>) {
+        let mut state = self.allocator.state.lock();
+        if let Some(growth) = self.growth.take() {
+            state.blocks.grow(growth);
+        }
+        let old = core::mem::replace(&mut *self.allocator.mapping.lock(), mapping);
+        drop(state);
+        // Freed here, after the locks were given back.
+        drop(old);
+    }
+}
+
+impl Drop for Growing<'_> {
+    fn drop(&mut self) {
+        self.allocator.state.lock().blocks.unpin(self.last);
     }
 }
 

@@ -37,7 +37,6 @@ impl Allocator {
     /// The bits of allocations that are in no record yet are written as well. After a crash, those
     /// clusters are lost to the volume until it is checked, unless a log undoes it.
     pub fn write_back<D: Device>(&self, store: &Store<D>) -> Result {
-        let home = self.home(store);
         // One at a time, or an older copy might reach the device after a newer one.
         let mut buffer = self.writer.lock();
         let mut from = 0;
@@ -47,7 +46,8 @@ impl Allocator {
                 return Ok(());
             };
             let bytes = buffer.get(..batch.length).unwrap_or(&[]);
-            let result = home.write(batch.at, bytes);
+            // Not before: a bitmap that got longer has them behind its old end.
+            let result = self.home(store).write(batch.at, bytes);
             self.state.lock().blocks.written(&batch, result);
             result?;
             from = batch.end;
