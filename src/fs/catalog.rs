@@ -185,21 +185,7 @@ impl Catalog {
         let place = Place::Attribute(self.owner.number, AttributeType::ATTRIBUTE_LIST);
         let bytes = match list {
             List::Resident(bytes) => bytes,
-            List::NonResident(mapping) => {
-                let length = mapping.sizes.data.get();
-                let bytes = usize::try_from(length).unwrap_or(usize::MAX);
-                if bytes > MAX_LIST {
-                    return Err(Error::rule(
-                        place,
-                        "size of the attribute list",
-                        length,
-                        u64_from_usize(MAX_LIST),
-                    ));
-                }
-                let mut bytes = KVVec::<u8>::zeroed(bytes, GFP_KERNEL)?;
-                data::read_mapping(store, &mapping, place, ByteOffset::ZERO, &mut bytes)?;
-                bytes
-            }
+            List::NonResident(mapping) => read_list(store, place, &mapping)?,
         };
         for entry in attribute_list::entries(&bytes) {
             match entry.at(place) {
@@ -218,6 +204,23 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// Reads a list that is in clusters.
+pub(super) fn read_list<D: Device>(
+    store: &Store<D>,
+    place: Place,
+    mapping: &Mapping,
+) -> Result<KVVec<u8>> {
+    let size = mapping.sizes.data.get();
+    let length = usize::try_from(size).unwrap_or(usize::MAX);
+    if length > MAX_LIST {
+        let most = u64_from_usize(MAX_LIST);
+        return Err(Error::rule(place, "size of the attribute list", size, most));
+    }
+    let mut list = KVVec::<u8>::zeroed(length, GFP_KERNEL)?;
+    data::read_mapping(store, mapping, place, ByteOffset::ZERO, &mut list)?;
+    Ok(list)
 }
 
 /// Copies a list, or where it is, out of the mapped base record.

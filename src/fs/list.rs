@@ -13,8 +13,7 @@ use super::{
         Mapping,
         Wanted, //
     },
-    catalog::MAX_LIST,
-    data,
+    catalog::read_list,
     device::Device,
     error::{
         Error,
@@ -37,13 +36,9 @@ use crate::ondisk::{
         self,
         ListEntry, //
     },
-    bytes::{
-        u64_from_usize,
-        usize_from_u32, //
-    },
+    bytes::usize_from_u32,
     units::{
         AttributeId,
-        ByteOffset,
         MftReference,
         Vcn, //
     }, //
@@ -127,7 +122,7 @@ impl Base {
         }
         drop(mapped);
         if let (Some(mapping), Some(list)) = (&in_clusters, &mut base.list) {
-            old = Some(read_list(volume, wanted, mapping)?);
+            old = Some(read_list(volume, list_place(wanted), mapping)?);
             for extent in mapping.runlist.extents() {
                 if let Target::Clusters(lcn) = extent.target {
                     let length = extent.length;
@@ -218,22 +213,4 @@ pub(super) fn append_bytes(list: &mut KVVec<u8>, bytes: &[u8]) -> Result {
         array::push(list, *byte)?;
     }
     Ok(())
-}
-
-/// Reads a list that is in clusters.
-fn read_list<D: Device>(
-    store: &Store<D>,
-    wanted: &Wanted<'_>,
-    mapping: &Mapping,
-) -> Result<KVVec<u8>> {
-    let place = list_place(wanted);
-    let size = mapping.sizes.data.get();
-    let length = usize::try_from(size).unwrap_or(usize::MAX);
-    if length > MAX_LIST {
-        let most = u64_from_usize(MAX_LIST);
-        return Err(Error::rule(place, "size of the attribute list", size, most));
-    }
-    let mut list = KVVec::<u8>::zeroed(length, GFP_KERNEL)?;
-    data::read_mapping(store, mapping, place, ByteOffset::ZERO, &mut list)?;
-    Ok(list)
 }
