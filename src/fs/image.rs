@@ -139,7 +139,7 @@ impl Image {
     /// The mapping pairs; [`Error::NoRoom`] if they are longer than `room`.
     pub(super) fn mapping_pairs(&self, room: usize) -> Result<KVec<u8>> {
         let mut pairs = KVec::<u8>::zeroed(room, GFP_KERNEL)?;
-        let runs = encoded(&self.runlist);
+        let runs = encoded(&self.runlist, Vcn::ZERO);
         let length = mapping_pairs::encode(runs, &mut pairs).ok_or(Error::NoRoom)?;
         pairs.truncate(length);
         Ok(pairs)
@@ -162,9 +162,9 @@ impl Image {
     }
 }
 
-/// The runs as mapping pairs have them.
-pub(super) fn encoded(runs: &Runlist) -> impl Iterator<Item = Run> + '_ {
-    runs.extents().map(|run| Run {
+/// The runs as mapping pairs have them, from the one on that `first` is in.
+pub(super) fn encoded(runs: &Runlist, first: Vcn) -> impl Iterator<Item = Run> + '_ {
+    runs.extents_from(first).map(|run| Run {
         vcn: run.vcn,
         lcn: match run.target {
             Target::Clusters(lcn) => Some(lcn),

@@ -82,7 +82,8 @@ pub(super) fn cut_to_spans(
     first_room: usize,
     room: usize,
 ) -> Result<KVec<Span>> {
-    let inside = encoded(runs).filter_map(|run| clip(run, first, end));
+    let inside = encoded(runs, first).take_while(|run| run.vcn < end);
+    let inside = inside.filter_map(|run| clip(run, first, end));
     let mut inside = inside.peekable();
     let mut spans = KVec::new();
     let mut lowest = first;

@@ -205,9 +205,31 @@ impl Runlist {
 
     /// All runs, in the order of their VCNs.
     pub fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
-        let ends = self.runs.iter().skip(1).map(|run| run.vcn);
+        self.extents_of(&self.runs)
+    }
+
+    /// The runs from the one on that `vcn` is in, without a look at those before; all if there is none.
+    pub fn extents_from(&self, vcn: Vcn) -> impl Iterator<Item = Extent> + '_ {
+        let (mut first, mut count) = (0_usize, self.runs.len());
+        // The run is among `count` ones from `first` on; they are halved until it is alone.
+        while count > 1 {
+            let half = count >> 1;
+            let middle = first.saturating_add(half);
+            if self.runs.get(middle).is_some_and(|run| run.vcn <= vcn) {
+                first = middle;
+                count = count.saturating_sub(half);
+            } else {
+                count = half;
+            }
+        }
+        self.extents_of(self.runs.get(first..).unwrap_or(&[]))
+    }
+
+    /// The last runs, which these are.
+    fn extents_of<'a>(&'a self, runs: &'a [Run]) -> impl Iterator<Item = Extent> + 'a {
+        let ends = runs.iter().skip(1).map(|run| run.vcn);
         let ends = Iterator::chain(ends, core::iter::once(self.end));
-        self.runs.iter().zip(ends).filter_map(|(run, end)| {
+        runs.iter().zip(ends).filter_map(|(run, end)| {
             Some(Extent {
                 vcn: run.vcn,
                 length: end.distance_from(run.vcn)?,
