@@ -21,6 +21,7 @@ use super::{
     device::Device,
     error::{
         Error,
+        Located,
         Place,
         Result, //
     },
@@ -29,6 +30,10 @@ use super::{
 };
 use crate::ondisk::{
     bytes::u64_from_usize,
+    fixup::{
+        self,
+        Magic, //
+    },
     log::change::{
         self,
         Change,
@@ -85,12 +90,17 @@ impl<'a> Transaction<'a> {
         reference: MftReference,
     ) -> Result<PageId> {
         let mapped = record.map(store)?;
-        mapped.record_as(reference)?;
-        self.hold(
-            Place::Record(record.number()),
-            PageKind::Record,
-            mapped.into_buffer(),
-        )
+        let start = mapped.record_as(reference)?.header().attributes_offset;
+        let place = Place::Record(record.number());
+        let buffer = mapped.into_buffer();
+        // What is changed has to be written later.
+        let end = fixup::array_end(buffer.bytes(), Magic::FILE).at(place)?;
+        if end > usize::from(start) {
+            let what = "end of the update sequence array within the attributes";
+            let (found, expected) = (u64_from_usize(end), u64::from(start));
+            return Err(Error::rule(place, what, found, expected));
+        }
+        self.hold(place, PageKind::Record, buffer)
     }
 
     /// Maps a record that is free, whatever it holds, to make it anew.
@@ -105,6 +115,7 @@ impl<'a> Transaction<'a> {
 
     /// Takes a mapped index block for the length of the transaction.
     pub fn hold_block(&mut self, place: Place, buffer: Mapped<'a>) -> Result<PageId> {
+        fixup::array_end(buffer.bytes(), Magic::INDX).at(place)?;
         self.hold(place, PageKind::IndexBlock, buffer)
     }
 

@@ -196,6 +196,13 @@ pub fn undo(buffer: &mut [u8], magic: Magic) -> Result<Transfer> {
     Ok(transfer)
 }
 
+/// Where the update sequence array of a structure ends, if it is as [`redo`] needs it.
+pub fn array_end(buffer: &[u8], magic: Magic) -> Result<usize> {
+    let array = Array::stated(buffer, magic)?;
+    let words = array.sectors.saturating_add(1);
+    Ok(words.saturating_mul(2).saturating_add(array.offset))
+}
+
 /// Saves the protected words and stamps all sectors with the next update sequence number.
 ///
 /// The opposite of [`undo`], for a structure that is about to be written.
