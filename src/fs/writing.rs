@@ -45,8 +45,9 @@ use super::{
         Located,
         Result, //
     },
-    hibernation,
+    hibernation, mft,
     residency::Form,
+    runlist::Target,
     transaction::Transaction,
     trim,
     volume::{
@@ -70,7 +71,8 @@ use crate::ondisk::{
         system_record,
         ByteCount,
         ByteOffset,
-        ClusterCount, //
+        ClusterCount,
+        Lcn, //
     },
     volume_information::{
         self,
@@ -241,6 +243,7 @@ impl<D: Device> Volume<D> {
         }
         self.allocator().map_err(Refusal::Broken)?;
         self.records_for_writing().map_err(Refusal::Broken)?;
+        self.check_own_clusters().map_err(Refusal::Broken)?;
         let flags = self.read_flags().map_err(Refusal::Broken)?;
         if flags.contains(VolumeFlags::UPGRADE_ON_MOUNT)
             || flags.contains(VolumeFlags::RESIZE_LOG_FILE)
@@ -479,7 +482,46 @@ impl<D: Device> Volume<D> {
     }
 
     fn log_file(&self) -> Result<kernel::sync::Arc<Attribute>> {
-        system_attribute(self, system_record::LOG_FILE, AttributeType::DATA)
+        let log = system_attribute(self, system_record::LOG_FILE, AttributeType::DATA)?;
+        let size = log.data_size();
+        if size > MAX_LOG {
+            let (found, most) = (size.get(), MAX_LOG.get());
+            return Err(Error::rule(log.place(), "size of the log", found, most));
+        }
+        Ok(log)
+    }
+
+    /// Checks that what the volume needs to be found again is not among the free clusters: the boot sector,
+    /// `$MFT`, its mirror, and both bitmaps.
+    fn check_own_clusters(&self) -> Result {
+        let clusters = self.allocator()?;
+        let geometry = self.geometry();
+        let record = u64::from(geometry.record_size().bytes());
+        let mirror = ByteCount::new(record.saturating_mul(mft::MIRRORED));
+        let mirror = geometry.cluster_size().clusters_for(mirror);
+        let places = [
+            (Lcn::ZERO, ClusterCount::new(1)),
+            (geometry.mft_mirror(), mirror),
+        ];
+        for (lcn, length) in places {
+            clusters.check_used(self, Run { lcn, length })?;
+        }
+        let own = |number, type_| system_attribute(self, number, type_)?.mapping(self);
+        let mappings = [
+            self.mft(),
+            own(system_record::MFT, AttributeType::BITMAP)?,
+            own(system_record::BITMAP, AttributeType::DATA)?,
+        ];
+        for extent in mappings
+            .iter()
+            .flat_map(|mapping| mapping.runlist.extents())
+        {
+            if let Target::Clusters(lcn) = extent.target {
+                let length = extent.length;
+                clusters.check_used(self, Run { lcn, length })?;
+            }
+        }
+        Ok(())
     }
 
     /// What the head of `$LogFile` says.
@@ -541,5 +583,7 @@ fn unwritten(error: Error) -> Error {
 
 /// Bytes at the head of a log in which both restart pages are, whatever their size.
 const LOG_HEAD: usize = 128 * 1024;
+/// Bytes of the longest log that there is, with room to spare.
+const MAX_LOG: ByteCount = ByteCount::new(8 << 30);
 /// Bytes of a log that are overwritten at once.
 const LOG_PIECE: usize = 64 * 1024;

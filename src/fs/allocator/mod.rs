@@ -54,6 +54,7 @@ use kernel::{
 
 use self::{
     blocks::{
+        bytes_for,
         Blocks,
         Growth,
         BLOCK_BYTES,
@@ -70,7 +71,10 @@ use super::{
         Attribute,
         Mapping, //
     },
-    bits::Bit,
+    bits::{
+        self,
+        Bit, //
+    },
     device::Device,
     error::{
         Error,
@@ -84,12 +88,19 @@ use super::{
     },
     store::Store, //
 };
-use crate::ondisk::units::{
-    ByteCount,
-    ClusterCount,
-    Lcn,
-    Vcn, //
+use crate::ondisk::{
+    bytes::u64_from_usize,
+    units::{
+        ByteCount,
+        ByteOffset,
+        ClusterCount,
+        Lcn,
+        Vcn, //
+    },
 };
+
+/// Bytes of a bitmap that are checked at once.
+const CHECKED_BYTES: usize = 512;
 
 /// What clusters are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,6 +381,30 @@ impl Allocator {
             reserved = less(reserved, length);
         }
         Ok(allocations)
+    }
+
+    /// Checks that a run is in use, as long as nothing is changed. Reads no more than its bits.
+    pub(super) fn check_used<D: Device>(&self, store: &Store<D>, run: Run) -> Result {
+        let home = self.home(store);
+        let mut bytes = [0; CHECKED_BYTES];
+        let most = ClusterCount::new(u64_from_usize(CHECKED_BYTES).saturating_mul(8));
+        let told = home.mapping.sizes.data.min(home.mapping.sizes.initialized);
+        let mut left = run.before(Lcn::new(told.get().saturating_mul(8)));
+        // Each turn goes on to the next bits.
+        while !left.is_empty() {
+            let first = left.lcn.get() & !7;
+            let all = Run::between(Lcn::new(first), left.end()).at_most(most);
+            let count = usize::try_from(all.length.get()).unwrap_or(0);
+            let part = bytes.get_mut(..bytes_for(count)).unwrap_or(&mut []);
+            home.read(ByteOffset::new(first >> 3), part)?;
+            let from = usize::try_from(left.lcn.get().saturating_sub(first)).unwrap_or(0);
+            if let Some(bit) = bits::find(&bytes, from, count, Bit::Free) {
+                let lcn = first.saturating_add(u64_from_usize(bit));
+                return Err(home.corrupt("cluster of the volume's own is free", lcn, 0));
+            }
+            left = left.from(all.end());
+        }
+        Ok(())
     }
 
     /// Blocks of the bitmap that have to be written.
