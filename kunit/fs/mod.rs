@@ -14,6 +14,7 @@ mod allocator;
 mod attribute;
 mod bitmap;
 mod bits;
+mod broken;
 mod cache;
 mod data;
 mod directory;

@@ -42,7 +42,10 @@ use super::{
         Place,
         Result, //
     },
-    record::Role,
+    record::{
+        MappedRecord,
+        Role, //
+    },
     residency::{
         Form,
         Residency, //
@@ -84,7 +87,7 @@ pub struct Mapping {
     pub runlist: Runlist,
     /// The sizes.
     pub sizes: Sizes,
-    /// Why some of the runs are missing, if so.
+    /// Why some of the runs are missing or doubtful, if so. Such a value is not changed.
     pub damage: Option<Error>,
 }
 
@@ -104,7 +107,7 @@ impl Mapping {
             damage: None,
         };
         mapping.append(geometry, place, part)?;
-        mapping.finish(geometry)?;
+        mapping.finish(geometry, place)?;
         Ok(mapping)
     }
 
@@ -129,10 +132,15 @@ impl Mapping {
     }
 
     /// Covers all that the value needs, with a gap if the runs are too short.
-    fn finish(&mut self, geometry: &Geometry) -> Result {
+    fn finish(&mut self, geometry: &Geometry, place: Place) -> Result {
         let needed = self.sizes.data.min(self.sizes.initialized);
-        let clusters = geometry.cluster_size().clusters_for(needed);
-        self.runlist.push_missing_until(Vcn::new(clusters.get()))
+        let end = Vcn::new(geometry.cluster_size().clusters_for(needed).get());
+        let found = self.runlist.end();
+        if found < end {
+            let short = Error::rule(place, "runs end before the value", found.get(), end.get());
+            self.damage = self.damage.or(Some(short));
+        }
+        self.runlist.push_missing_until(end)
     }
 }
 
@@ -157,6 +165,8 @@ pub struct Attribute {
     residency: Residency,
     /// Why the value cannot be read although its clusters could, if so.
     refusal: Option<&'static str>,
+    /// Why the value is not to be changed although it may be readable, if so.
+    damage: Option<Error>,
     #[pin]
     sizes: SpinLock<Sizes>,
     #[pin]
@@ -221,7 +231,23 @@ impl Attribute {
             let sizes = sizes.ok_or_else(|| no_first_part(place, first.lowest_vcn))?;
             Ok((attribute.flags, Residency::new(non_resident), sizes))
         })?;
-        let pieces = Arc::new(in_order(&pieces)?, GFP_KERNEL)?;
+        let ordered = in_order(&pieces)?;
+        let damage = catalog.damage.or_else(|| {
+            let (found, used) = (pieces.len(), ordered.len());
+            let most = match residency.hint() {
+                Form::NonResident => used,
+                Form::Resident => 1,
+            };
+            let what = "attribute records of the same value or part of it";
+            let twice = Error::rule(place, what, u64_from_usize(found), u64_from_usize(most));
+            (found != most).then_some(twice)
+        });
+        let pieces = Arc::new(ordered, GFP_KERNEL)?;
+        // What is behind the end of the value is not there, whatever is said of it.
+        let sizes = Sizes {
+            initialized: sizes.initialized.min(sizes.data),
+            ..sizes
+        };
         let initialized = sizes.initialized.get();
         let attribute = Arc::pin_init(
             pin_init!(Self {
@@ -232,6 +258,7 @@ impl Attribute {
                 pieces <- new_mutex!(pieces, "ntfs_rs::pieces"),
                 residency,
                 refusal,
+                damage,
                 sizes <- new_spinlock!(sizes, "ntfs_rs::sizes"),
                 mapping <- new_mutex!(None, "ntfs_rs::mapping"),
                 sequence: Atomic::new(0),
@@ -271,6 +298,20 @@ impl Attribute {
             Some("compressed data")
         } else {
             None
+        }
+    }
+
+    /// Why the value is not to be changed although it may be readable: what is broken would be made worse.
+    pub fn damage(&self) -> Option<Error> {
+        self.damage
+    }
+
+    /// [`Attribute::mapping`] for one who is going to change it: all of it has to be known.
+    pub(super) fn mapping_to_change<D: Device>(&self, store: &Store<D>) -> Result<Arc<Mapping>> {
+        let mapping = self.mapping(store)?;
+        match self.damage.or(mapping.damage) {
+            Some(damage) => Err(damage),
+            None => Ok(mapping),
         }
     }
 
@@ -378,12 +419,24 @@ impl Attribute {
         let mut mapping: Option<Mapping> = None;
         let mut expected = Vcn::ZERO;
         for piece in self.pieces().iter().copied() {
-            // A list can have a part twice, or parts that overlap.
+            // A list can have parts that overlap.
             if piece.lowest_vcn < expected {
+                if let Some(mapping) = &mut mapping {
+                    let (found, expected) = (piece.lowest_vcn.get(), expected.get());
+                    let what = "part of an attribute within another one";
+                    let overlap = Error::rule(self.place(), what, found, expected);
+                    mapping.damage = mapping.damage.or(Some(overlap));
+                }
                 continue;
             }
             if let Some(mapping) = &mut mapping {
-                mapping.runlist.push_missing_until(piece.lowest_vcn)?;
+                let (found, next) = (mapping.runlist.end(), piece.lowest_vcn);
+                if found < next {
+                    let what = "part of an attribute missing before VCN";
+                    let gap = Error::rule(self.place(), what, next.get(), found.get());
+                    mapping.damage = mapping.damage.or(Some(gap));
+                }
+                mapping.runlist.push_missing_until(next)?;
             }
             match self.add_piece(store, piece, &mut mapping) {
                 Ok(()) => {}
@@ -399,7 +452,7 @@ impl Attribute {
             expected = end.max(behind);
         }
         let mut mapping = mapping.ok_or_else(|| no_first_part(self.place(), expected))?;
-        mapping.finish(store.geometry())?;
+        mapping.finish(store.geometry(), self.place())?;
         Ok(mapping)
     }
 
@@ -487,7 +540,7 @@ impl<'w> Wanted<'w> {
     {
         let record = store.record(piece.record.number, self.role(piece))?;
         let mapped = record.map(store)?;
-        look(&self.find(&mapped.record_as(piece.record)?, piece)?)
+        look(&self.find(&self.listed(&mapped, piece)?, piece)?)
     }
 
     /// [`Wanted::with_piece`] where several attributes have the same type and name, as
@@ -504,7 +557,7 @@ impl<'w> Wanted<'w> {
     {
         let record = store.record(piece.record.number, self.role(piece))?;
         let mapped = record.map(store)?;
-        let record = mapped.record_as(piece.record)?;
+        let record = self.listed(&mapped, piece)?;
         self.check_owner(&record, piece)?;
         let attribute = record
             .attributes()
@@ -519,6 +572,27 @@ impl<'w> Wanted<'w> {
             Role::Base
         } else {
             Role::Extension
+        }
+    }
+
+    /// The record that holds a piece. That a list leads to another use of it is the list's fault.
+    pub(super) fn listed<'m>(
+        &self,
+        mapped: &'m MappedRecord<'_>,
+        piece: Piece,
+    ) -> Result<FileRecord<'m>> {
+        match mapped.record_as(piece.record) {
+            Err(Error::Stale(reference)) if piece.record.number != self.owner.number => {
+                let place = Place::Record(reference.number);
+                let sequence = u64::from(reference.sequence.get());
+                Err(Error::rule(
+                    place,
+                    "listed record is not in use so",
+                    0,
+                    sequence,
+                ))
+            }
+            record => record,
         }
     }
 

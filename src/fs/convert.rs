@@ -166,6 +166,9 @@ where
     P: Probe,
     F: FnOnce(&mut Transaction<'_>, PageId, usize, usize) -> Result,
 {
+    if let Some(damage) = data.damage() {
+        return Err(damage);
+    }
     for _ in 0..MAX_TURNS {
         if data.residency().hint() == Form::NonResident {
             return Ok(Form::NonResident);

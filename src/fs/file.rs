@@ -61,6 +61,7 @@ use super::{
 use crate::ondisk::{
     attribute::Sizes,
     units::{
+        system_record,
         ByteCount,
         ByteOffset,
         ClusterCount,
@@ -68,8 +69,15 @@ use crate::ondisk::{
     },
 };
 
-/// Whether the value may be written in this form; never raw bytes into what needs coding.
+/// Whether the value may be written in this form; never raw bytes into what needs coding, nor any into a
+/// system file, and nothing is made of what is broken.
 pub(super) fn check_writable(data: &Attribute, form: Form) -> Result {
+    if data.owner().number < system_record::FIRST_USER {
+        return Err(Error::Unsupported("writing a system file"));
+    }
+    if let Some(damage) = data.damage() {
+        return Err(damage);
+    }
     if let Some(what) = data.unsupported(form) {
         return Err(Error::Unsupported(what));
     }
@@ -102,7 +110,7 @@ fn try_reserve<D: Device>(
     length: ByteCount,
 ) -> Result<ByteExtent> {
     let mut unrecorded = data.unrecorded();
-    let mapping = data.mapping(volume)?;
+    let mapping = data.mapping_to_change(volume)?;
     let found = look(volume, data, &mapping, at)?;
     if found.source != Source::Hole {
         return Ok(found);

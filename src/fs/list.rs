@@ -21,6 +21,7 @@ use super::{
         Place,
         Result, //
     },
+    parts::bytes_in_use,
     record::Role,
     runlist::Target,
     store::Store,
@@ -36,7 +37,6 @@ use crate::ondisk::{
         self,
         ListEntry, //
     },
-    bytes::usize_from_u32,
     units::{
         AttributeId,
         MftReference,
@@ -80,7 +80,7 @@ impl Base {
                 sequence: header.sequence,
                 ..wanted.owner
             },
-            others: usize_from_u32(header.bytes_in_use),
+            others: bytes_in_use(volume, wanted.owner.number, header)?,
             next_id: AttributeId::new(header.next_attribute_id),
             own_id: None,
             list: None,
@@ -99,6 +99,15 @@ impl Base {
             }
             if is_own {
                 base.own_id = base.own_id.or(Some(attribute.id));
+            }
+            if attribute.id >= base.next_id {
+                let (found, next) = (attribute.id.get(), base.next_id.get());
+                let what = "id of an attribute that is not given out yet";
+                return Err(Error::rule(place, what, found.into(), next.into()));
+            }
+            if is_list && base.list.is_some() {
+                let place = list_place(wanted);
+                return Err(Error::rule(place, "attribute lists of one record", 2, 1));
             }
             if is_list {
                 base.list = Some(OldList {
@@ -122,6 +131,9 @@ impl Base {
         }
         drop(mapped);
         if let (Some(mapping), Some(list)) = (&in_clusters, &mut base.list) {
+            if let Some(damage) = mapping.damage {
+                return Err(damage);
+            }
             old = Some(read_list(volume, list_place(wanted), mapping)?);
             for extent in mapping.runlist.extents() {
                 if let Target::Clusters(lcn) = extent.target {

@@ -137,11 +137,17 @@ struct Longer<'v> {
 
 impl<'v> Longer<'v> {
     fn of<D: Device>(volume: &'v Volume<D>, attribute: &'v Attribute) -> Result<Self> {
-        let old = attribute.mapping(volume)?;
-        if let Some(damage) = old.damage {
-            return Err(damage);
-        }
+        let old = attribute.mapping_to_change(volume)?;
         let sizes = attribute.sizes();
+        let cluster = volume.geometry().cluster_size();
+        let (end, needed) = (
+            old.runlist.end().get(),
+            cluster.clusters_for(sizes.data).get(),
+        );
+        if end < needed {
+            let what = "clusters of a value that is to get longer";
+            return Err(Error::rule(attribute.place(), what, end, needed));
+        }
         Ok(Self {
             attribute,
             sizes,

@@ -21,6 +21,7 @@ use super::{
     device::Device,
     error::{
         Error,
+        Place,
         Result, //
     },
     image::{
@@ -40,11 +41,16 @@ use crate::ondisk::{
         Head,
         Part, //
     },
-    bytes::usize_from_u32,
+    bytes::{
+        u64_from_usize,
+        usize_from_u32, //
+    },
     mapping_pairs,
+    record::RecordHeader,
     units::{
         AttributeId,
         ClusterCount,
+        RecordNumber,
         Vcn, //
     }, //
 };
@@ -134,6 +140,25 @@ fn clip(run: mapping_pairs::Run, first: Vcn, end: Vcn) -> Option<mapping_pairs::
     })
 }
 
+/// The bytes in use of a record that is to be changed: not more than it has.
+pub(super) fn bytes_in_use<D: Device>(
+    store: &Store<D>,
+    number: RecordNumber,
+    header: &RecordHeader,
+) -> Result<usize> {
+    let (used, most) = (usize_from_u32(header.bytes_in_use), store.record_bytes());
+    if used > most {
+        let (used, most) = (u64_from_usize(used), u64_from_usize(most));
+        return Err(Error::rule(
+            Place::Record(number),
+            "bytes in use",
+            used,
+            most,
+        ));
+    }
+    Ok(used)
+}
+
 /// One attribute record, as it is now.
 pub(super) struct Seen {
     /// Its flags.
@@ -156,9 +181,9 @@ impl Attribute {
         let wanted = self.wanted();
         let record = store.record(piece.record.number, wanted.role(piece))?;
         let mapped = record.map(store)?;
-        let record = mapped.record_as(piece.record)?;
+        let record = wanted.listed(&mapped, piece)?;
         let found = wanted.find(&record, piece)?;
-        let used = usize_from_u32(record.header().bytes_in_use);
+        let used = bytes_in_use(store, piece.record.number, record.header())?;
         let others = used.checked_sub(found.length).ok_or(Error::NoRoom)?;
         let (sizes, pairs) = match &found.form {
             RecordForm::NonResident(part) => (part.sizes, array::copied(part.mapping_pairs)?),

@@ -120,7 +120,7 @@ impl<'v, D: Device> Recording<'v, D> {
         let first = data.first_piece().ok_or(Error::NotFound)?;
         let seen = data.see(volume, first)?;
         let recorded = seen.sizes.ok_or(Error::NotFound)?;
-        let mapping = data.mapping(volume)?;
+        let mapping = data.mapping_to_change(volume)?;
         let image = Image::new(
             volume.geometry(),
             data.place(),
@@ -143,6 +143,7 @@ impl<'v, D: Device> Recording<'v, D> {
     ///
     /// Nobody can find other bytes than none in it, whichever form he believes in.
     pub(super) fn prepare_empty(volume: &'v Volume<D>, data: &Attribute) -> Result<Self> {
+        data.mapping_to_change(volume)?;
         let pieces = data.pieces();
         let mut old = KVec::new();
         let mut flags = AttributeFlags::default();

@@ -117,7 +117,11 @@ impl Records {
     pub(super) fn open<D: Device>(store: &Store<D>) -> Result<Pin<KBox<Self>>> {
         let value = system_attribute(store, system_record::MFT, AttributeType::DATA)?;
         let bitmap = system_attribute(store, system_record::MFT, AttributeType::BITMAP)?;
-        let count = ClusterCount::new(store.record_count());
+        // No more than fit the volume, whatever size `$MFT` claims.
+        let geometry = store.geometry();
+        let room = geometry.volume_size().get();
+        let most = room.checked_shr(geometry.record_size().shift());
+        let count = ClusterCount::new(store.record_count().min(most.unwrap_or(0)));
         let first = Lcn::new(FIRST);
         let bits = Allocator::open_over(store, &bitmap, count, Zone::NONE, first)?;
         let mut head = [0; 3];
@@ -217,7 +221,11 @@ impl<D: Device> Volume<D> {
         let records = self.records_for_writing()?;
         records.bits.each_queued(until, |run| {
             any = true;
-            result = result.and(self.give_up(RecordNumber::new(run.lcn.get())));
+            match self.give_up(RecordNumber::new(run.lcn.get())) {
+                // It was whole when it was put here. It must not keep all else from the device.
+                Err(Error::Corrupt(_)) => self.note_damage(),
+                given_up => result = result.and(given_up),
+            }
         });
         result.map(|()| any)
     }
@@ -238,6 +246,14 @@ impl<D: Device> Volume<D> {
         }
         transaction.commit();
         Ok(())
+    }
+
+    /// Whether a record can be given up when that is durable which does without it: tried out, and taken back.
+    pub(super) fn check_can_give_up(&self, reference: MftReference) -> Result {
+        let record = self.record(reference.number, Role::Extension)?;
+        let mut transaction = Transaction::begin();
+        let page = transaction.map_record(self, &record, reference)?;
+        transaction.change(page, Change::deallocate_record)
     }
 }
 
@@ -318,7 +334,8 @@ impl<'v, D: Device> NewRecord<'v, D> {
 impl<D: Device> Drop for NewRecord<'_, D> {
     fn drop(&mut self) {
         if self.bit.is_some() {
-            // If it stays in use, it is passed over when its turn comes again.
+            // Should a sync have written it, the bit is clear on the device before the record is free, and the
+            // same is so if it cannot be marked now: then it is passed over when its turn comes again.
             let _ = self.volume.give_up(self.reference.number);
         }
     }

@@ -67,7 +67,7 @@ pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount
     volume.start_change()?;
     let mut unrecorded = data.unrecorded();
     let old = data.sizes();
-    let mapping = data.mapping(volume)?;
+    let mapping = data.mapping_to_change(volume)?;
     let cluster = volume.geometry().cluster_size();
     let end = Vcn::new(cluster.clusters_for(size).get());
     if size >= old.data && size != ByteCount::ZERO {
@@ -115,7 +115,7 @@ pub fn punch_hole<D: Device>(
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
-    let mapping = data.mapping(volume)?;
+    let mapping = data.mapping_to_change(volume)?;
     let sizes = data.sizes();
     let start = Vcn::new(cluster.clusters_for(ByteCount::new(at.get())).get());
     let end = match at.checked_add(length) {
@@ -178,7 +178,7 @@ fn try_preallocate<D: Device>(
     let mut vcn = cluster.vcn_of(at).max(unseen);
     // Each turn goes on behind the run that it looked at.
     while vcn < end {
-        let mapping = data.mapping(volume)?;
+        let mapping = data.mapping_to_change(volume)?;
         let run = mapping.runlist.lookup(vcn).unwrap_or(Extent {
             vcn,
             length: end.distance_from(vcn).unwrap_or_default(),
@@ -221,7 +221,7 @@ pub fn collapse_range<D: Device>(
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
     all_arrived(volume, data, &mut unrecorded)?;
-    let mapping = data.mapping(volume)?;
+    let mapping = data.mapping_to_change(volume)?;
     let sizes = data.sizes();
     let start = cluster.vcn_of(at);
     let end = at.checked_add(length).ok_or(Error::NoSpace)?;
@@ -274,7 +274,7 @@ pub fn insert_range<D: Device>(
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
     all_arrived(volume, data, &mut unrecorded)?;
-    let mapping = data.mapping(volume)?;
+    let mapping = data.mapping_to_change(volume)?;
     let sizes = data.sizes();
     let start = cluster.vcn_of(at);
     let hole = cluster.whole_clusters(length);

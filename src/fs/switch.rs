@@ -182,7 +182,10 @@ impl<'v, D: Device> Switch<'v, D> {
                 continue;
             }
             match is_alone {
-                true => array::push(&mut records, piece.record)?,
+                true => {
+                    volume.check_can_give_up(piece.record)?;
+                    array::push(&mut records, piece.record)?;
+                }
                 false => switch.left_behind.add(LeftBehind::new(wanted, *piece)?),
             }
         }
