@@ -23,7 +23,8 @@ mod tests {
                 Extent,
                 Target, //
             },
-            transaction::Transaction, //
+            transaction::Transaction,
+            volume::RecordCounts, //
         },
         kunit::{
             fixtures::put,
@@ -134,7 +135,7 @@ mod tests {
         inode_record::write_inode(&sample.volume, &sample.inode, &CHANGED, false)
     }
 
-    const CASES: [Case; 18] = [
+    const CASES: [Case; 19] = [
         Case {
             name: "resize_resident, longer",
             sample: Sample::small,
@@ -227,6 +228,12 @@ mod tests {
             act: |sample| set_size(sample, 0),
         },
         Case {
+            name: "$MFT gets longer",
+            sample: || Sample::crowded(8),
+            // Seven free ones, of which four are set aside.
+            act: |sample| sample.volume.reserve_records(4).map(drop),
+        },
+        Case {
             name: "sync, of several records",
             sample: further,
             act: |sample| sample.volume.sync(),
@@ -246,6 +253,8 @@ mod tests {
         runs: std::vec::Vec<Extent>,
         record: std::vec::Vec<u8>,
         free: u64,
+        /// Those that `$MFT` has.
+        records: u64,
     }
 
     impl State {
@@ -272,6 +281,7 @@ mod tests {
                 runs,
                 record,
                 free: sample.free()?,
+                records: plain(sample.volume.record_counts())?.total,
             };
             Ok(state)
         }
@@ -285,6 +295,7 @@ mod tests {
         runs: std::vec::Vec<(u64, u64, bool)>,
         content: std::vec::Vec<u8>,
         free: u64,
+        records: RecordCounts,
     }
 
     impl End {
@@ -304,6 +315,7 @@ mod tests {
                 runs: state.runs.into_iter().map(run).collect(),
                 content,
                 free: sample.free()?,
+                records: plain(found.volume.record_counts())?,
             })
         }
     }
@@ -363,7 +375,7 @@ mod tests {
                         let changed = (0..now.len()).find(|at| now.get(*at) != image.get(*at));
                         // Clusters that are given back may have been written, and a sync has begun.
                         let in_mft = |at: usize| (MFT_LCN..MFT_LCN + 8).contains(&(at / CLUSTER));
-                        let may_write = ["make_non_resident", "sync", "outgrowing"];
+                        let may_write = ["make_non_resident", "sync", "outgrowing", "$MFT"];
                         let may_write = may_write.iter().any(|word| case.name.contains(word));
                         assert!(
                             changed.is_none_or(|at| may_write && !in_mft(at)),
