@@ -8,8 +8,10 @@ mod tests {
     use crate::{
         fs::{
             catalog::Catalog,
+            convert,
             data,
             error::Error,
+            names,
             record::Role,
             residency::Form, //
         },
@@ -371,6 +373,103 @@ mod tests {
         assert!(found.is_full_of(3, OLD)? && found.is_full_of(23, b'n')?);
         assert_eq!(&holders(&found)?[..], &[SAMPLE + 2]);
         assert_eq!(&types(&found, SAMPLE + 1)?[..], &[0x100]);
+        Ok(())
+    }
+
+    /// Records that hold names of the file, in the order in which the list has them.
+    fn holders_of_names(sample: &Sample) -> Result<KVec<u64>> {
+        let catalog = plain(Catalog::load(&**sample.volume, sample.data.owner()))?;
+        assert_eq!(catalog.damage, None);
+        let mut numbers = KVec::new();
+        for piece in catalog.pieces(AttributeType::FILE_NAME, &[]) {
+            numbers.push(piece.record.number.get(), GFP_KERNEL)?;
+        }
+        Ok(numbers)
+    }
+
+    /// The lengths of the names, each found in the record that is told to have it.
+    fn lengths_of_names(sample: &Sample) -> Result<KVec<usize>> {
+        let catalog = plain(Catalog::load(&**sample.volume, sample.data.owner()))?;
+        let mut lengths = KVec::new();
+        plain(names::for_each(&**sample.volume, &catalog, |name| {
+            lengths.push(name.name.len(), GFP_KERNEL)?;
+            Ok(true)
+        }))?;
+        lengths.sort_unstable();
+        Ok(lengths)
+    }
+
+    #[test]
+    fn names_make_room_for_a_value_that_leaves_the_record() -> Result {
+        let sample = Sample::many_names()?;
+        let before = lengths_of_names(&sample)?;
+        assert_eq!(before.len(), 3);
+        let value = [b'v'; CLUSTER + 5];
+        let (volume, data) = (&sample.volume, &sample.data);
+        plain(convert::make_non_resident(volume, data, &value))?;
+        assert!(data.residency().hint() == Form::NonResident);
+        sample.save()?;
+        for found in [&sample, &sample.after_power_cut()?] {
+            assert_eq!(&holders(found)?[..], &[SAMPLE]);
+            let names = holders_of_names(found)?;
+            assert!(names.contains(&SAMPLE) && names.contains(&(SAMPLE + 1)));
+            assert!(is_marked(&found.disk, SAMPLE + 1));
+            assert_eq!(lengths_of_names(found)?, before);
+            assert_eq!(found.inode.links(), 3);
+            let mut read = KVec::from_elem(0, 2 * CLUSTER, GFP_KERNEL)?;
+            let length = plain(data::read_at(
+                &found.volume,
+                &found.data,
+                offset(0),
+                &mut read,
+            ))?;
+            assert_eq!(read.get(..length), Some(&value[..]));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn who_knows_names_from_before_finds_them_where_they_went() -> Result {
+        let sample = Sample::many_names()?;
+        let old = plain(Catalog::load(&**sample.volume, sample.data.owner()))?;
+        let value = [b'v'; CLUSTER];
+        plain(convert::make_non_resident(
+            &sample.volume,
+            &sample.data,
+            &value,
+        ))?;
+        let mut count = 0;
+        plain(names::for_each(&**sample.volume, &old, |_| {
+            count += 1;
+            Ok(true)
+        }))?;
+        assert_eq!(count, 3);
+        Ok(())
+    }
+
+    #[test]
+    fn names_that_went_do_not_hinder_a_value_that_outgrows_the_record() -> Result {
+        let sample = Sample::many_names()?;
+        let count = sample.free()? - 4;
+        let value = KVVec::from_elem(b'v', count as usize * CLUSTER, GFP_KERNEL)?;
+        let (volume, data) = (&sample.volume, &sample.data);
+        plain(convert::make_non_resident(volume, data, &value))?;
+        for at in (1..count - 1).step_by(2) {
+            sample.punch(at * C, C)?;
+        }
+        sample.save()?;
+        let found = sample.after_power_cut()?;
+        assert_eq!(lengths_of_names(&found)?.len(), 3);
+        for vcn in 0..count {
+            let is_hole = vcn % 2 == 1 && vcn < count - 1;
+            let byte = if is_hole { 0 } else { b'v' };
+            assert!(found.is_full_of(vcn, byte)?);
+        }
+        sample.set_size(0)?;
+        sample.save()?;
+        let found = sample.after_power_cut()?;
+        assert_eq!(lengths_of_names(&found)?.len(), 3);
+        assert!(found.data.residency().hint() == Form::Resident);
         Ok(())
     }
 }

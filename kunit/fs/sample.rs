@@ -27,6 +27,7 @@ use crate::{
     },
     kunit::{
         fixtures::record::{
+            file_name,
             resident,
             Clusters,
             RECORD_SIZE, //
@@ -82,6 +83,11 @@ const SPARSE: Clusters<'static> = Clusters {
     ..Clusters::DATA
 };
 
+fn bytes_in_use(record: &[u8; RECORD_SIZE]) -> Result<usize> {
+    let used = record.get(0x18..0x1c).ok_or(EINVAL)?;
+    Ok(u32::from_le_bytes(used.try_into().map_err(|_| EINVAL)?) as usize)
+}
+
 /// The file.
 pub(crate) struct Sample {
     pub(crate) disk: Arc<Disk>,
@@ -117,16 +123,27 @@ impl Sample {
     /// [`Sample::sparse`], in a record that is full but for `left` bytes.
     pub(crate) fn crowded(left: usize) -> Result<Self> {
         let data = SPARSE.to_bytes()?;
-        let used = |other: &[u8]| -> Result<usize> {
-            let record = file(SAMPLE, &[&data, other])?;
-            let used = record
-                .get(0x18..0x1c)
-                .and_then(|bytes| bytes.try_into().ok());
-            Ok(u32::from_le_bytes(used.ok_or(EINVAL)?) as usize)
-        };
-        let empty = used(&resident(0x100, "", 6, &[])?)?;
+        let empty = bytes_in_use(&file(SAMPLE, &[&data, &resident(0x100, "", 6, &[])?])?)?;
         let other = KVec::from_elem(b'x', RECORD_SIZE - left - empty, GFP_KERNEL)?;
         Self::with_more(&data, &[&resident(0x100, "", 6, &other)?])
+    }
+
+    /// [`Sample::small`], in a record that is full of names.
+    pub(crate) fn many_names() -> Result<Self> {
+        const LONGEST: &str = match core::str::from_utf8(&[b'n'; 255]) {
+            Ok(name) => name,
+            Err(_) => "",
+        };
+        let data = resident(0x80, "", 1, b"small, in the record")?;
+        let name = |id: u16, length: usize| -> Result<KVec<u8>> {
+            let name = LONGEST.get(..length).ok_or(EINVAL)?;
+            resident(0x30, "", id, &file_name(name, 1)?)
+        };
+        let (first, second) = (name(2, 100)?, name(3, 90)?);
+        // What is left, less the header of the attribute and of the name; two bytes a unit.
+        let left = RECORD_SIZE - bytes_in_use(&file(SAMPLE, &[&first, &second, &data])?)?;
+        let third = name(4, (left - 16 - 0x18 - 0x42) / 2)?;
+        Self::with_all(&[&first, &second, &third, &data])
     }
 
     /// Four clusters, full, told of by record 25, where another attribute is as well.
@@ -156,6 +173,14 @@ impl Sample {
     }
 
     fn with_more(data: &[u8], more: &[&[u8]]) -> Result<Self> {
+        let mut attributes = KVec::new();
+        attributes.push(data, GFP_KERNEL)?;
+        attributes.extend_from_slice(more, GFP_KERNEL)?;
+        Self::with_all(&attributes)
+    }
+
+    /// With these attributes, in the order of their types.
+    fn with_all(attributes: &[&[u8]]) -> Result<Self> {
         let disk = Disk::new()?;
         disk.make_writable()?;
         for lcn in Iterator::chain(32..40, 50..CLUSTERS - 1) {
@@ -164,10 +189,7 @@ impl Sample {
         for lcn in FIRST_LCN..FIRST_LCN + 4 {
             disk.write_cluster(lcn, &[OLD; CLUSTER]);
         }
-        let mut attributes = KVec::new();
-        attributes.push(data, GFP_KERNEL)?;
-        attributes.extend_from_slice(more, GFP_KERNEL)?;
-        disk.put_file(SAMPLE, &attributes)?;
+        disk.put_file(SAMPLE, attributes)?;
         let sample = Self::open(disk)?;
         writable(&sample.volume)?;
         Ok(sample)

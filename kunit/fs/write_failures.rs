@@ -135,7 +135,7 @@ mod tests {
         inode_record::write_inode(&sample.volume, &sample.inode, &CHANGED, false)
     }
 
-    const CASES: [Case; 19] = [
+    const CASES: [Case; 20] = [
         Case {
             name: "resize_resident, longer",
             sample: Sample::small,
@@ -156,6 +156,13 @@ mod tests {
         Case {
             name: "make_non_resident",
             sample: Sample::small,
+            act: |sample| {
+                convert::make_non_resident(&sample.volume, &sample.data, &[b'v'; 2 * CLUSTER])
+            },
+        },
+        Case {
+            name: "make_non_resident, with names in its way",
+            sample: Sample::many_names,
             act: |sample| {
                 convert::make_non_resident(&sample.volume, &sample.data, &[b'v'; 2 * CLUSTER])
             },

@@ -4,7 +4,8 @@
 //!
 //! The move is what [`super::residency`] is about. Everything that can fail is done first: clusters are
 //! allocated, the value is written to them, the new attribute record is made. Then the record changes
-//! under its lock, and the hint is published last, still under it. From there on nothing can fail.
+//! under its lock, and the hint is published last, still under it. From there on nothing can fail. A record in which
+//! there is no room for that is rid of names in the same transaction, see [`super::crowded`].
 //!
 //! Lock order: see [`super`]. The caller of a conversion has the first folio of the value locked, or is
 //! sure that there is none: nobody else writes the value meanwhile.
@@ -23,6 +24,7 @@ use super::{
         Attribute,
         Mapping, //
     },
+    crowded::NamesOut,
     device::Device,
     error::{
         Error,
@@ -54,6 +56,7 @@ use crate::ondisk::{
     bytes::u64_from_usize,
     log::change::Change,
     units::{
+        AttributeId,
         ByteCount,
         ByteOffset,
         ClusterCount,
@@ -293,6 +296,13 @@ impl<'v> Prepared<'v> {
         })
     }
 
+    /// Bytes of the attribute record, which gets longer by less than these.
+    fn length(&self, data: &Attribute) -> usize {
+        let head = data.wanted().head(AttributeId::new(0), data.flags());
+        let length = head.non_resident_length(self.pairs.len());
+        length.unwrap_or(usize::MAX)
+    }
+
     /// The fact, then the hint.
     fn commit<D: Device, P: Probe>(
         self,
@@ -302,15 +312,35 @@ impl<'v> Prepared<'v> {
         probe: &P,
     ) -> Result {
         let piece = data.first_piece().ok_or(Error::NotFound)?;
+        let is_base = piece.record.number == data.owner().number;
         let holder = data.holder(volume)?;
-        let mut transaction = Transaction::begin();
-        let page = transaction.map_record(volume, &holder, piece.record)?;
-        if !self.change(data, &mut transaction, page)? {
-            return Ok(());
+        let mut names = None;
+        // Twice at most.
+        loop {
+            let mut transaction = Transaction::begin();
+            let page = transaction.map_record(volume, &holder, piece.record)?;
+            let prepared = match &names {
+                Some(names) => NamesOut::apply(names, volume, &mut transaction, page),
+                None => Ok(()),
+            };
+            match prepared.and_then(|()| self.change(data, &mut transaction, page)) {
+                Ok(false) => return Ok(()),
+                Ok(true) => {
+                    self.publish(data, unrecorded, probe);
+                    transaction.commit();
+                    if let Some(names) = names {
+                        names.finish();
+                    }
+                    return Ok(());
+                }
+                Err(Error::NoRoom) if names.is_none() && is_base => {
+                    drop(transaction);
+                    let growth = self.length(data);
+                    names = Some(NamesOut::prepare(volume, data.owner(), growth)?);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        self.publish(data, unrecorded, probe);
-        transaction.commit();
-        Ok(())
     }
 
     /// Changes the attribute where it is; `false` if it is in clusters already.

@@ -307,17 +307,19 @@ impl<'v, D: Device> NewRecord<'v, D> {
         self.reference
     }
 
-    /// Puts the only attribute into the record; its id is 0.
+    /// Puts an attribute into the record, behind those that it has; its id is the next one, from 0 on.
     pub(super) fn put(&self, attribute: &[u8]) -> Result {
         let mut transaction = Transaction::begin();
         let page = transaction.map_record(self.volume, &self.record, self.reference)?;
         let place = Place::Record(self.reference.number);
-        let at = FileRecord::parse(transaction.bytes(page))
-            .at(place)?
-            .header()
-            .attributes_offset;
+        let record = FileRecord::parse(transaction.bytes(page)).at(place)?;
+        let mut at = usize::from(record.header().attributes_offset);
+        for other in record.attributes() {
+            let other = other.at(place)?;
+            at = other.offset.saturating_add(other.length);
+        }
         transaction.change(page, |record| {
-            Change::create_attribute(record, usize::from(at), attribute)
+            Change::create_attribute(record, at, attribute)
         })?;
         transaction.commit();
         Ok(())

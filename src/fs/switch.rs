@@ -11,48 +11,32 @@ use kernel::{
 
 use super::{
     allocator::{
-        Allocation,
         Claim,
-        Freed,
-        Purpose, //
+        Freed, //
     },
     array,
     attribute::{
-        Mapping,
         Pieces,
         Wanted, //
     },
-    catalog::{
-        Piece,
-        MAX_LIST, //
-    },
-    data,
+    catalog::Piece,
     device::Device,
     error::{
         Error,
         Located,
         Result, //
     },
-    image::unfit,
     left_behind::{
         LeftBehind,
         Queue, //
     },
-    list::{
-        append,
-        append_bytes,
-        list_place,
-        Base, //
-    },
-    parts::{
-        cut_to_spans,
-        Span, //
-    },
+    list::Base,
+    new_list::NewList,
+    parts::Span,
     records::{
         For,
         NewRecord, //
     },
-    runlist::Runlist,
     transaction::{
         PageId,
         Transaction, //
@@ -62,21 +46,15 @@ use super::{
 use crate::ondisk::{
     attribute::{
         Attribute as AttributeRecord,
-        AttributeFlags,
         AttributeType,
         Form as RecordForm,
         Sizes, //
     },
     attribute_builder::Head,
-    attribute_list::ListEntry,
-    bytes::u64_from_usize,
     log::change::Change,
-    name::Name,
     record::FileRecord,
     units::{
         AttributeId,
-        ByteCount,
-        ByteOffset,
         ClusterCount,
         Vcn, //
     }, //
@@ -96,9 +74,8 @@ pub(super) struct Switch<'v, D: Device> {
     pieces: Arc<Pieces>,
     /// The attribute record in the base record, if it is to be made there.
     in_base: Option<KVec<u8>>,
-    /// The attribute record of the list, if there is to be one.
-    list: Option<KVec<u8>>,
-    list_clusters: KVec<Allocation<'v>>,
+    /// The list, if there is to be one.
+    list: Option<NewList<'v>>,
     freed_clusters: Option<Freed<'v>>,
     freed_records: Option<Freed<'v>>,
     /// Parts in records that have other attributes as well.
@@ -141,7 +118,6 @@ impl<'v, D: Device> Switch<'v, D> {
             pieces: Arc::new(KVec::new(), GFP_KERNEL)?,
             in_base: None,
             list: None,
-            list_clusters: KVec::new(),
             freed_clusters: None,
             freed_records: None,
             left_behind: Queue::new(),
@@ -169,7 +145,12 @@ impl<'v, D: Device> Switch<'v, D> {
         let room = base.room(volume).checked_sub(own).ok_or(Error::NoRoom)?;
         let elsewhere = |piece: &Piece| piece.record.number != base.owner.number;
         if base.is_spread || pieces.iter().any(elsewhere) {
-            switch.make_list(volume, wanted, base, &pieces, room, division.reserved.1)?;
+            let id = base.list_id(switch.in_base.is_some());
+            let reserved = division.reserved.1;
+            let (list, claimed) =
+                NewList::prepare(volume, wanted, base, &pieces, id, room, reserved)?;
+            switch.list = Some(list);
+            switch.claimed.1 = claimed;
         }
         switch.pieces = Arc::new(pieces, GFP_KERNEL)?;
         if let Some(list) = &base.list {
@@ -227,104 +208,6 @@ impl<'v, D: Device> Switch<'v, D> {
         Ok(piece)
     }
 
-    /// Makes the list, in the base record if it fits into `room`.
-    fn make_list(
-        &mut self,
-        volume: &'v Volume<D>,
-        wanted: &Wanted<'_>,
-        base: &Base,
-        pieces: &[Piece],
-        room: usize,
-        reserved: ClusterCount,
-    ) -> Result {
-        let mut units = KVec::<u8>::new();
-        for unit in wanted.name {
-            for byte in unit.to_le_bytes() {
-                array::push(&mut units, byte)?;
-            }
-        }
-        let name = Name::from_bytes(&units).ok_or(Error::NoRoom)?;
-        let mut list = KVVec::new();
-        append_bytes(&mut list, &base.before)?;
-        for piece in pieces {
-            let entry = ListEntry {
-                type_: wanted.type_,
-                name,
-                lowest_vcn: piece.lowest_vcn,
-                reference: piece.record,
-                id: piece.id,
-            };
-            append(&mut list, &entry)?;
-        }
-        append_bytes(&mut list, &base.behind)?;
-        if list.len() > MAX_LIST {
-            return Err(Error::NoRoom);
-        }
-        let head = Head {
-            type_: AttributeType::ATTRIBUTE_LIST,
-            name: &[],
-            id: base.list_id(self.in_base.is_some()),
-            flags: AttributeFlags::default(),
-        };
-        let fits = head
-            .resident_length(list.len())
-            .is_some_and(|length| length <= room);
-        let attribute = match fits {
-            true => head.resident(&list, false).map_err(unfit)?,
-            false => self.put_list(volume, wanted, &head, &mut list, reserved)?,
-        };
-        if attribute.len() > room {
-            return Err(Error::NoRoom);
-        }
-        self.list = Some(attribute);
-        Ok(())
-    }
-
-    /// Writes the list to clusters, and gives its attribute record.
-    fn put_list(
-        &mut self,
-        volume: &'v Volume<D>,
-        wanted: &Wanted<'_>,
-        head: &Head<'_>,
-        list: &mut KVVec<u8>,
-        reserved: ClusterCount,
-    ) -> Result<KVec<u8>> {
-        let cluster = volume.geometry().cluster_size();
-        let data = ByteCount::new(u64_from_usize(list.len()));
-        let end = Vcn::new(cluster.clusters_for(data).get());
-        let mut runlist = Runlist::new();
-        let allocator = volume.allocator()?;
-        self.list_clusters =
-            allocator.extend(volume, &mut runlist, end, reserved, Purpose::Data)?;
-        self.claimed.1 = reserved.min(ClusterCount::new(end.get()));
-        let allocated = cluster
-            .to_bytes(ClusterCount::new(end.get()))
-            .ok_or(Error::NoSpace)?;
-        let sizes = Sizes {
-            allocated,
-            data,
-            initialized: data,
-            compressed: None,
-        };
-        let filled = usize::try_from(allocated.get()).map_err(|_| Error::NoSpace)?;
-        // Each turn adds a byte.
-        while list.len() < filled {
-            array::push(list, 0)?;
-        }
-        let mut spans = cut_to_spans(&runlist, Vcn::ZERO, end, LIST_PAIRS, LIST_PAIRS)?;
-        let (Some(span), None) = (spans.pop(), spans.pop()) else {
-            return Err(Error::NoRoom);
-        };
-        let mapping = Mapping {
-            runlist,
-            sizes,
-            damage: None,
-        };
-        let place = list_place(wanted);
-        data::write_mapping(volume, &mapping, place, ByteOffset::ZERO, list)?;
-        span.attribute(head, sizes)
-    }
-
     /// Takes out of the base record what is not to stay there.
     pub(super) fn take_out(
         &self,
@@ -368,7 +251,9 @@ impl<'v, D: Device> Switch<'v, D> {
         page: PageId,
     ) -> Result {
         // In the order in which their ids were chosen.
-        for attribute in [&self.in_base, &self.list].into_iter().flatten() {
+        let in_base = self.in_base.as_deref();
+        let list = self.list.as_ref().map(NewList::attribute);
+        for attribute in [in_base, list].into_iter().flatten() {
             insert(volume, transaction, page, attribute)?;
         }
         Ok(())
@@ -384,8 +269,8 @@ impl<'v, D: Device> Switch<'v, D> {
         while let Some(record) = self.new.pop() {
             record.keep();
         }
-        while let Some(allocation) = self.list_clusters.pop() {
-            allocation.keep();
+        if let Some(list) = self.list.take() {
+            list.keep();
         }
         let freed = [self.freed_clusters.take(), self.freed_records.take()];
         for freed in freed.into_iter().flatten() {
@@ -399,11 +284,8 @@ impl<'v, D: Device> Switch<'v, D> {
     }
 }
 
-/// Bytes of mapping pairs that the attribute record of a list has room for.
-const LIST_PAIRS: usize = 64;
-
 /// Inserts an attribute record where it belongs by type and name.
-fn insert<D: Device>(
+pub(super) fn insert<D: Device>(
     volume: &Volume<D>,
     transaction: &mut Transaction<'_>,
     page: PageId,
