@@ -7,6 +7,7 @@ mod attribute_builder;
 mod attribute_list;
 mod boot;
 mod bytes;
+mod compression;
 mod ea;
 mod error;
 mod file_name;

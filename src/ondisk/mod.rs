@@ -23,6 +23,7 @@ pub mod attribute_builder;
 pub mod attribute_list;
 pub mod boot;
 pub mod bytes;
+pub mod compression;
 pub mod ea;
 pub mod error;
 pub mod file_name;
