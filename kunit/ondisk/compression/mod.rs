@@ -3,3 +3,5 @@
 //! Tests of `ondisk::compression`, one file for each codec there.
 
 mod lznt1;
+mod lzx;
+mod xpress;
