@@ -4,4 +4,5 @@
 
 mod lznt1;
 mod lzx;
+mod wof;
 mod xpress;

@@ -2,8 +2,8 @@
 
 //! The codecs of compressed data, as NTFS and the Windows overlay filter (WOF) use them.
 //!
-//! [`lznt1`] is the compression of attributes; [`xpress`] and [`lzx`] are those of the chunks of WOF
-//! files. Each works on one unit or chunk in memory: what
+//! [`lznt1`] is the compression of attributes; [`xpress`] and [`lzx`] are those of the chunks that
+//! [`wof`] finds in the stream `WofCompressedData`. Each works on one unit or chunk in memory: what
 //! is decoded never depends on another one. Nothing is allocated here: the caller gives the room for
 //! the output and, where tables are needed, the work memory, which may be used again without being
 //! cleared. What a buffer holds after an error is not told.
@@ -16,4 +16,5 @@ pub mod lznt1;
 pub mod lznt1_compress;
 pub mod lzx;
 mod lzx_codes;
+pub mod wof;
 pub mod xpress;
