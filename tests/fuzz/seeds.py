@@ -3,7 +3,7 @@
 """seeds.py CORPUS IMAGE...
 
 Takes the structures of small NTFS images as first inputs for the fuzz targets: one file for each
-structure, in the folder of its target below CORPUS. Knows just enough of NTFS for that, and only
+structure, in the folder of its target below CORPUS. Makes some for the codecs, of which there are none. Knows just enough of NTFS for that, and only
 looks at sectors that begin like a structure; nothing depends on finding all.
 """
 
@@ -73,12 +73,56 @@ def structures(image: bytes):
                 yield "upcase", bytes([3, 3]) + value[0x42:]
 
 
+class Bits:
+    """Bits in words of 16, as LZX has them."""
+
+    def __init__(self) -> None:
+        self.number = self.count = 0
+
+    def put(self, number: int, count: int) -> None:
+        self.number = self.number << count | number
+        self.count += count
+
+    def words(self) -> bytes:
+        spare = -self.count % 16
+        whole = (self.number << spare).to_bytes((self.count + spare) // 8, "big")
+        count = len(whole) // 2
+        return struct.pack(f"<{count}H", *struct.unpack(f">{count}H", whole))
+
+
+def lzx_block(aligned: bool) -> bytes:
+    """The head of a block of a whole chunk in which all bits mean something: no input would grow one by chance."""
+    bits = Bits()
+    bits.put(0b0101 if aligned else 0b0011, 4)
+    for _ in range(8 if aligned else 0):
+        bits.put(3, 3)
+    # The lengths of 256 bytes, 240 matches and 249 long lengths: a few have one bit less than the others.
+    for total, short, length in ((256, 16, 9), (240, 0, 9), (249, 7, 8)):
+        usual = 17 - length
+        for symbol in range(20):
+            bits.put(symbol in (usual, usual + 1), 4)
+        for symbol in range(total):
+            bits.put(symbol < short, 1)
+    return bits.words()
+
+
+def codecs():
+    """Target and input for the codecs: heads that are sound, and something behind them."""
+    noise = b"".join(hashlib.sha1(bytes([number])).digest() for number in range(200))
+    for aligned in (False, True):
+        yield "lzx", b"\x00\x80" + lzx_block(aligned) + noise
+    # All codes have nine bits.
+    yield "xpress", b"\x00\x40" + b"\x99" * 256 + noise
+    yield "lznt1", b"\x07" + b"\x9f\xbf" + noise + b"\xff\x3f" + noise + noise[:96]
+    yield "wof", struct.pack("<IIIIQQ", 1, 2, 1, 0, 40000, 30000) + b"".join(struct.pack("<I", 3000 * n) for n in range(1, 10))
+
+
 def main() -> None:
     if len(sys.argv) < 3:
         sys.exit(__doc__.strip())
     corpus = Path(sys.argv[1])
-    for name in sys.argv[2:]:
-        for target, content in structures(Path(name).read_bytes()):
+    for name in [None, *sys.argv[2:]]:
+        for target, content in structures(Path(name).read_bytes()) if name else codecs():
             folder = corpus / target
             folder.mkdir(parents=True, exist_ok=True)
             (folder / hashlib.sha1(content).hexdigest()).write_bytes(content)
