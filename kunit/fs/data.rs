@@ -153,16 +153,17 @@ mod tests {
     }
 
     #[test]
-    fn compressed_and_encrypted_clusters_are_refused_and_not_shown_raw() -> Result {
-        for flags in [0x0001, 0x4000] {
-            let (_, volume, stream) = volume(Clusters { flags, ..SPARSE })?;
-            let mut byte = [0];
-            let read = read_at(&volume, &stream, ByteOffset::ZERO, &mut byte);
-            assert!(matches!(read, Err(Error::Unsupported(_))));
-            let extent = map_extent(&volume, &stream, ByteOffset::ZERO);
-            assert!(matches!(extent, Err(Error::Unsupported(_))));
-            assert_eq!(byte, [0]);
-        }
+    fn encrypted_clusters_are_refused_and_not_shown_raw() -> Result {
+        let (_, volume, stream) = volume(Clusters {
+            flags: 0x4000,
+            ..SPARSE
+        })?;
+        let mut byte = [0];
+        let read = read_at(&volume, &stream, ByteOffset::ZERO, &mut byte);
+        assert!(matches!(read, Err(Error::Unsupported(_))));
+        let extent = map_extent(&volume, &stream, ByteOffset::ZERO);
+        assert!(matches!(extent, Err(Error::Unsupported(_))));
+        assert_eq!(byte, [0]);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod bitmap;
 mod bits;
 mod broken;
 mod cache;
+mod compressed;
 mod data;
 mod directory;
 mod error;

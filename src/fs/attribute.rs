@@ -35,6 +35,7 @@ use super::{
         Catalog,
         Piece, //
     },
+    compressed::Unit,
     device::Device,
     error::{
         Error,
@@ -149,6 +150,13 @@ fn no_first_part(place: Place, found: Vcn) -> Error {
     Error::rule(place, "no part begins at VCN 0", found.get(), 0)
 }
 
+/// The compression unit of a value that is compressed.
+fn unit_of<D: Device>(store: &Store<D>, place: Place, part: &NonResident<'_>) -> Result<Unit> {
+    let shift = part.compression_unit_shift;
+    Unit::new(store.geometry().cluster_size(), shift)
+        .ok_or_else(|| Error::rule(place, "logarithm of the compression unit", shift.into(), 4))
+}
+
 /// Where the parts of an attribute are; the one that begins at VCN 0 is the first.
 pub(super) type Pieces = KVec<Piece>;
 
@@ -167,6 +175,7 @@ pub struct Attribute {
     refusal: Option<&'static str>,
     /// Why the value is not to be changed although it may be readable, if so.
     damage: Option<Error>,
+    unit: Option<Unit>,
     #[pin]
     sizes: SpinLock<Sizes>,
     #[pin]
@@ -223,13 +232,19 @@ impl Attribute {
             type_,
             name,
         };
-        let (flags, residency, sizes) = wanted.with_piece(store, first, |attribute| {
-            let (non_resident, sizes) = match &attribute.form {
-                RecordForm::Resident { value, .. } => (false, Some(sizes_of_resident(value.len()))),
-                RecordForm::NonResident(part) => (true, part.sizes),
+        let (flags, residency, sizes, unit) = wanted.with_piece(store, first, |attribute| {
+            let flags = attribute.flags;
+            let (non_resident, sizes, unit) = match &attribute.form {
+                RecordForm::Resident { value, .. } => {
+                    (false, Some(sizes_of_resident(value.len())), None)
+                }
+                RecordForm::NonResident(part) if flags.is_compressed() => {
+                    (true, part.sizes, Some(unit_of(store, place, part)?))
+                }
+                RecordForm::NonResident(part) => (true, part.sizes, None),
             };
             let sizes = sizes.ok_or_else(|| no_first_part(place, first.lowest_vcn))?;
-            Ok((attribute.flags, Residency::new(non_resident), sizes))
+            Ok((flags, Residency::new(non_resident), sizes, unit))
         })?;
         let ordered = in_order(&pieces)?;
         let damage = catalog.damage.or_else(|| {
@@ -259,6 +274,7 @@ impl Attribute {
                 residency,
                 refusal,
                 damage,
+                unit,
                 sizes <- new_spinlock!(sizes, "ntfs_rs::sizes"),
                 mapping <- new_mutex!(None, "ntfs_rs::mapping"),
                 sequence: Atomic::new(0),
@@ -288,16 +304,27 @@ impl Attribute {
         self.flags
     }
 
-    /// Why the value cannot be read in this form, if this driver does not know how.
-    pub fn unsupported(&self, form: Form) -> Option<&'static str> {
-        if self.refusal.is_some() {
-            self.refusal
-        } else if self.flags.is_encrypted() {
-            Some("encrypted data")
-        } else if self.flags.is_compressed() && form == Form::NonResident {
-            Some("compressed data")
-        } else {
-            None
+    /// The compression unit of a value in clusters that is compressed by LZNT1.
+    pub fn compression_unit(&self) -> Option<Unit> {
+        self.unit
+    }
+
+    /// Why the value cannot be read, if this driver does not know how.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        match self.flags.is_encrypted() {
+            true => self.refusal.or(Some("encrypted data")),
+            false => self.refusal,
+        }
+    }
+
+    /// Why the value cannot be changed, if this driver does not know how.
+    ///
+    /// Plain bytes in a value that is compressed, encrypted or elsewhere would be garbage to all others. One in
+    /// its record is never compressed, but would be once it leaves it.
+    pub fn unwritable(&self) -> Option<&'static str> {
+        match self.flags.is_compressed() {
+            true => self.unsupported().or(Some("writing compressed data")),
+            false => self.unsupported(),
         }
     }
 
@@ -328,6 +355,15 @@ impl Attribute {
     /// The size of the value.
     pub fn data_size(&self) -> ByteCount {
         self.sizes().data
+    }
+
+    /// The bytes that it takes on the volume, outside of its MFT records.
+    pub fn allocated(&self) -> ByteCount {
+        let sizes = self.sizes();
+        match self.residency.hint() {
+            Form::Resident => ByteCount::ZERO,
+            Form::NonResident => sizes.compressed.unwrap_or(sizes.allocated),
+        }
     }
 
     /// Replaces the sizes, after a change of the attribute.

@@ -116,7 +116,7 @@ pub fn resize_resident_probed<D: Device, P: Probe>(
     size: ByteCount,
     probe: &P,
 ) -> Result<Form> {
-    check_writable(data, Form::Resident)?;
+    check_writable(data)?;
     volume.start_change()?;
     let length = match usize::try_from(size.get()) {
         Ok(length) if length <= volume.record_bytes() => length,
@@ -220,7 +220,7 @@ pub fn make_non_resident_probed<D: Device, P: Probe>(
     value: &[u8],
     probe: &P,
 ) -> Result {
-    check_writable(data, Form::NonResident)?;
+    check_writable(data)?;
     volume.start_change()?;
     volume.with_freed(|| try_make_non_resident(volume, data, value, probe))
 }

@@ -2,6 +2,8 @@
 
 //! Reading the value of an attribute, whatever its form, and writing over clusters that it has.
 //!
+//! What is compressed is for [`super::compressed`].
+//!
 //! [`read_at`] reads into memory. [`map_extent`] says where bytes are, for those who let the page
 //! cache or the device do the transfer. Holes, and all that is beyond the initialized size, read as
 //! zeros. What this driver cannot decode is an error, never raw bytes.
@@ -11,16 +13,14 @@ use super::{
         Attribute,
         Mapping, //
     },
+    compressed,
     device::Device,
     error::{
         Error,
         Place,
         Result, //
     },
-    residency::{
-        Form,
-        Probe, //
-    },
+    residency::Probe,
     runlist::Target,
     store::Store, //
 };
@@ -54,7 +54,7 @@ pub fn read_at_probed<D: Device, P: Probe>(
     buf: &mut [u8],
     probe: &P,
 ) -> Result<usize> {
-    check_supported(attribute, Form::Resident)?;
+    check_supported(attribute)?;
     let resident = attribute.with_resident(store, probe, |value| {
         let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
         let value = value.get(start..).unwrap_or(&[]);
@@ -63,16 +63,25 @@ pub fn read_at_probed<D: Device, P: Probe>(
     match resident {
         Some(length) => Ok(length),
         None => {
-            check_supported(attribute, Form::NonResident)?;
             let mapping = attribute.mapping(store)?;
-            let sizes = attribute.sizes();
-            read_runs(store, &mapping, sizes, attribute.place(), offset, buf)
+            let (sizes, place) = (attribute.sizes(), attribute.place());
+            let Some(unit) = attribute.compression_unit() else {
+                return read_runs(store, &mapping, sizes, place, offset, buf);
+            };
+            let reader = compressed::Reader {
+                store,
+                mapping: &mapping,
+                sizes,
+                unit,
+                place,
+            };
+            reader.read(offset, buf)
         }
     }
 }
 
-fn check_supported(attribute: &Attribute, form: Form) -> Result {
-    match attribute.unsupported(form) {
+fn check_supported(attribute: &Attribute) -> Result {
+    match attribute.unsupported() {
         Some(what) => Err(Error::Unsupported(what)),
         None => Ok(()),
     }
@@ -98,7 +107,8 @@ pub(super) fn read_mapping<D: Device>(
     read_runs(store, mapping, mapping.sizes, place, offset, buf)
 }
 
-fn read_runs<D: Device>(
+/// Reads from `offset` on through a mapping, with these sizes.
+pub(super) fn read_runs<D: Device>(
     store: &Store<D>,
     mapping: &Mapping,
     sizes: Sizes,
@@ -121,7 +131,10 @@ fn read_runs<D: Device>(
         };
         match extent.source {
             Source::Device(from) => store.device().read(from, now).map_err(Error::Device)?,
-            Source::Hole | Source::Uninitialized(_) | Source::Promised => now.fill(0),
+            // (Of encoded bytes nothing is told here.)
+            Source::Hole | Source::Uninitialized(_) | Source::Promised | Source::Encoded(_) => {
+                now.fill(0)
+            }
         }
         at = at
             .checked_add(ByteCount::new(u64_from_usize(part)))
@@ -179,6 +192,8 @@ pub enum Source {
     Uninitialized(ByteOffset),
     /// Clusters for data that comes to the page cache: zeros where that has none.
     Promised,
+    /// Bytes that are compressed, or may be, from this offset of the device on: only [`read_at`] reads them.
+    Encoded(ByteOffset),
 }
 
 /// A range of bytes of an attribute that come from one place.
@@ -202,16 +217,9 @@ pub fn map_extent<D: Device>(
     attribute: &Attribute,
     offset: ByteOffset,
 ) -> Result<ByteExtent> {
-    check_supported(attribute, Form::NonResident)?;
+    check_supported(attribute)?;
     let mapping = attribute.mapping(store)?;
-    let initialized = attribute.sizes().initialized;
-    locate(
-        store.geometry(),
-        &mapping,
-        initialized,
-        attribute.place(),
-        offset,
-    )
+    locate_in(store, attribute, &mapping, offset)
 }
 
 /// [`map_extent`] without waiting for anything; `None` if that would be needed, or is an error.
@@ -220,11 +228,23 @@ pub fn map_extent_at_once<D: Device>(
     attribute: &Attribute,
     offset: ByteOffset,
 ) -> Option<ByteExtent> {
-    check_supported(attribute, Form::NonResident).ok()?;
+    check_supported(attribute).ok()?;
     let mapping = attribute.mapping_if_loaded()?;
-    let initialized = attribute.sizes().initialized;
-    let place = attribute.place();
-    locate(store.geometry(), &mapping, initialized, place, offset).ok()
+    locate_in(store, attribute, &mapping, offset).ok()
+}
+
+fn locate_in<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    mapping: &Mapping,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let (geometry, place) = (store.geometry(), attribute.place());
+    let sizes = attribute.sizes();
+    match attribute.compression_unit() {
+        Some(unit) => compressed::locate(geometry, mapping, sizes, unit, place, offset),
+        None => locate(geometry, mapping, sizes.initialized, place, offset),
+    }
 }
 
 /// What is at `offset`, see [`map_extent`].

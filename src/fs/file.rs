@@ -69,22 +69,19 @@ use crate::ondisk::{
     },
 };
 
-/// Whether the value may be written in this form; never raw bytes into what needs coding, nor any into a
-/// system file, and nothing is made of what is broken.
-pub(super) fn check_writable(data: &Attribute, form: Form) -> Result {
+/// Whether the value may be written; never raw bytes into what needs coding, nor any into a system file, and
+/// nothing is made of what is broken.
+pub(super) fn check_writable(data: &Attribute) -> Result {
     if data.owner().number < system_record::FIRST_USER {
         return Err(Error::Unsupported("writing a system file"));
     }
     if let Some(damage) = data.damage() {
         return Err(damage);
     }
-    if let Some(what) = data.unsupported(form) {
-        return Err(Error::Unsupported(what));
+    match data.unwritable() {
+        Some(what) => Err(Error::Unsupported(what)),
+        None => Ok(()),
     }
-    if data.flags().is_compressed() {
-        return Err(Error::Unsupported("writing compressed data"));
-    }
-    Ok(())
 }
 
 /// Promises clusters for a buffered write of `length` bytes at `at`, and says what is there.
@@ -98,7 +95,7 @@ pub fn reserve<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result<ByteExtent> {
-    check_writable(data, Form::NonResident)?;
+    check_writable(data)?;
     volume.start_change()?;
     volume.with_freed(|| try_reserve(volume, data, at, length))
 }

@@ -14,6 +14,7 @@ use kernel::{
 use super::{
     attribute::Attribute,
     catalog::Catalog,
+    compressed::Unit,
     data,
     device::Device,
     error::{
@@ -24,7 +25,7 @@ use super::{
     },
     index::Index,
     names,
-    residency::Form,
+    overlay::Overlay,
     store::Store, //
 };
 use crate::ondisk::{
@@ -82,6 +83,8 @@ pub struct Inode {
     standard: StandardInformation,
     parent: Option<MftReference>,
     data: Result<Option<Arc<Attribute>>>,
+    /// The content of a file that WOF has compressed.
+    overlay: Result<Option<Arc<Overlay>>>,
     /// Of directories only.
     index: Result<Index>,
     reparse: Option<Arc<Attribute>>,
@@ -137,6 +140,15 @@ impl Inode {
             &[],
             refusal,
         ))?;
+        let overlay = match (reparse_tag, &reparse, &data) {
+            (Some(ReparseTag::WOF), Some(point), Ok(data)) if kind == Kind::File => {
+                let size = data
+                    .as_ref()
+                    .map_or(ByteCount::ZERO, |data| data.data_size());
+                settled(open_overlay(store, &catalog, point, size).map(Some))?
+            }
+            _ => Ok(None),
+        };
         let index = if kind == Kind::Directory {
             settled(Index::open(store, &catalog))?
         } else {
@@ -154,6 +166,7 @@ impl Inode {
             standard,
             parent: named.parent,
             data,
+            overlay,
             index,
             reparse,
             reparse_tag,
@@ -210,6 +223,51 @@ impl Inode {
         }
     }
 
+    /// Reads the content of a file from `offset` on; says how many bytes, less than `buf` has only at its end.
+    ///
+    /// It is cheapest to read whole [units](Self::unit). May sleep; takes the record lock for a value that is in
+    /// its record only.
+    pub fn read_at<D: Device>(
+        &self,
+        store: &Store<D>,
+        offset: ByteOffset,
+        buf: &mut [u8],
+    ) -> Result<usize> {
+        match (&self.overlay, self.data()?) {
+            (Err(error), _) => Err(*error),
+            (Ok(Some(overlay)), _) => overlay.read(store, offset, buf),
+            (Ok(None), Some(data)) => data::read_at(store, data, offset, buf),
+            (Ok(None), None) => Ok(0),
+        }
+    }
+
+    /// Why the content cannot be read, as far as that is known without reading it.
+    pub fn check_readable(&self) -> Result {
+        match (&self.overlay, self.data()?) {
+            (Err(error), _) => Err(*error),
+            (Ok(Some(_)), _) | (Ok(None), None) => Ok(()),
+            (Ok(None), Some(data)) => match data.unsupported() {
+                Some(what) => Err(Error::Unsupported(what)),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The bytes, a power of two, of the units in which the content is compressed; `None` if it is not.
+    pub fn unit(&self) -> Option<u64> {
+        match (&self.overlay, &self.data) {
+            (Ok(Some(overlay)), _) => Some(u64_from_usize(overlay.chunk_size())),
+            (_, Ok(Some(data))) => data.compression_unit().map(Unit::bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether the content is that which WOF has compressed: where it is on the device the unnamed stream does
+    /// not tell.
+    pub fn is_overlaid(&self) -> bool {
+        !matches!(self.overlay, Ok(None))
+    }
+
     /// The size of the unnamed stream; 0 if there is none, or none that can be opened.
     pub fn size(&self) -> ByteCount {
         match &self.data {
@@ -220,11 +278,9 @@ impl Inode {
 
     /// The bytes that the file takes on the volume, outside of its MFT records.
     pub fn allocated(&self) -> ByteCount {
-        let data = match &self.data {
-            Ok(Some(data)) if data.residency().hint() == Form::NonResident => {
-                let sizes = data.sizes();
-                sizes.compressed.unwrap_or(sizes.allocated)
-            }
+        let data = match (&self.overlay, &self.data) {
+            (Ok(Some(overlay)), _) => overlay.allocated(),
+            (_, Ok(Some(data))) => data.allocated(),
             _ => ByteCount::ZERO,
         };
         let index = match &self.index {
@@ -319,6 +375,17 @@ fn read_reparse<D: Device>(
     let value = read_small(store, &attribute)?;
     let point = ReparsePoint::parse(&value).at(attribute.place())?;
     Ok(Some((attribute, point.tag)))
+}
+
+fn open_overlay<D: Device>(
+    store: &Store<D>,
+    catalog: &Catalog,
+    point: &Attribute,
+    size: ByteCount,
+) -> Result<Arc<Overlay>> {
+    let value = read_small(store, point)?;
+    let point = ReparsePoint::parse(&value).at(point.place())?;
+    Overlay::open(store, catalog, point.data, size)
 }
 
 fn read_wsl<D: Device>(store: &Store<D>, catalog: &Catalog) -> Result<WslAttributes> {

@@ -156,7 +156,7 @@ fn prepare_data<'v, D: Device>(
 
 /// Whether the value is not written by this driver, so that there is nothing to record.
 fn is_foreign(data: &Attribute) -> bool {
-    data.unsupported(Form::NonResident).is_some() || data.flags().is_compressed()
+    data.unwritable().is_some()
 }
 
 /// Records the value of the unnamed stream; gives its sizes as a directory shows them.

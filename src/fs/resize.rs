@@ -63,7 +63,7 @@ use crate::ondisk::{
 ///
 /// The record knows at once when it gets shorter. A value without a byte moves into its record.
 pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount) -> Result {
-    check_writable(data, Form::NonResident)?;
+    check_writable(data)?;
     volume.start_change()?;
     let mut unrecorded = data.unrecorded();
     let old = data.sizes();
@@ -111,7 +111,7 @@ pub fn punch_hole<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result {
-    check_writable(data, Form::NonResident)?;
+    check_writable(data)?;
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
@@ -158,7 +158,7 @@ pub fn preallocate<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result {
-    check_writable(data, Form::NonResident)?;
+    check_writable(data)?;
     volume.start_change()?;
     let end = at.checked_add(length).ok_or(Error::NoSpace)?;
     volume.with_freed(|| try_preallocate(volume, data, at, end))
@@ -216,7 +216,7 @@ pub fn collapse_range<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result {
-    check_writable(data, Form::NonResident)?;
+    check_writable(data)?;
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
@@ -269,7 +269,7 @@ pub fn insert_range<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result {
-    check_writable(data, Form::NonResident)?;
+    check_writable(data)?;
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();

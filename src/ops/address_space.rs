@@ -5,7 +5,8 @@
 //! A value in clusters goes through iomap. One in its MFT record, which may leave it while we are
 //! here, is copied by `fs::data`, which looks a second time with the record locked (see
 //! `fs::residency`). So is the value of a volume whose clusters are smaller than what the device
-//! transfers.
+//! transfers, and content that is compressed: its folios are as large as the units of that, so that
+//! each is decoded once.
 //!
 //! Lock order: the folio is locked before any lock of `fs`.
 
@@ -18,7 +19,6 @@ use super::{
 use crate::{
     fs::{
         convert,
-        data,
         residency::Form, //
     },
     ondisk::units::ByteOffset,
@@ -63,7 +63,7 @@ impl address_space::Operations<NtfsRs> for DataCache {
     }
 
     fn check_writable(inode: &Inode<NtfsRs>) -> Result {
-        inode::check_not_stopped(inode)
+        inode::check_writable(inode)
     }
 
     fn fill(folio: &mut LockedFolio<'_, NtfsRs>) -> Result {
@@ -100,14 +100,12 @@ fn copy(mut folio: LockedFolio<'_, NtfsRs>) -> Result {
 pub(super) fn fill(folio: &mut LockedFolio<'_, NtfsRs>) -> Result {
     let inode = folio.inode();
     let sb = inode.super_block();
-    folio.fill(|pos, buffer| {
-        let read = match inode::stream(inode) {
-            Some(attribute) => {
-                data::read_at(&sb.data().volume(), attribute, ByteOffset::new(pos), buffer)
-                    .map_err(|error| report_file(inode, error))?
-            }
-            None => 0,
-        };
+    let file = &inode.data().file;
+    let unit = usize::try_from(file.unit().unwrap_or(0))?;
+    folio.fill(unit, |pos, buffer| {
+        let read = file
+            .read_at(&sb.data().volume(), ByteOffset::new(pos), buffer)
+            .map_err(|error| report_file(inode, error))?;
         buffer.get_mut(read..).unwrap_or(&mut []).fill(0);
         Ok(())
     })

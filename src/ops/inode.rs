@@ -136,7 +136,8 @@ fn fill(
             if let Some(stream) = clusters_of(&file) {
                 inode.set_valid_size(stream.sizes().initialized.get());
             }
-            inode.set_file::<Regular, Regular, DataCache>(data.uses_iomap);
+            let unit = file.unit().unwrap_or(0);
+            inode.set_file::<Regular, Regular, DataCache>(data.uses_iomap, unit);
         }
         Kind::Symlink => {
             inode.set_mode(mode::SYMLINK | mode::RWX);
@@ -196,19 +197,15 @@ fn clusters_of(file: &File) -> Option<&Attribute> {
 
 /// Whether the value is where the kernel's generic code can read it, as far as the hint tells.
 pub(super) fn uses_iomap(inode: &Inode<NtfsRs>) -> bool {
-    inode.super_block().data().uses_iomap && clusters_of(&inode.data().file).is_some()
+    let file = &inode.data().file;
+    let is_plain = file.unit().is_none() && !file.is_overlaid();
+    is_plain && inode.super_block().data().uses_iomap && clusters_of(file).is_some()
 }
 
 /// Whether this driver can read the unnamed stream; if not, why, in the log.
 pub(super) fn check_readable(inode: &Inode<NtfsRs>) -> Result {
-    let refused = match inode.data().file.data() {
-        Ok(Some(stream)) => stream
-            .unsupported(stream.residency().hint())
-            .map(FsError::Unsupported),
-        Ok(None) => None,
-        Err(error) => Some(error),
-    };
-    refused.map_or(Ok(()), |error| Err(report_file(inode, error)))
+    let checked = inode.data().file.check_readable();
+    checked.map_err(|error| report_file(inode, error))
 }
 
 /// The unnamed stream, if this driver can change it; if not, why, in the log.
@@ -224,9 +221,7 @@ pub(super) fn writable_stream(inode: &Inode<NtfsRs>) -> Result<&Attribute> {
 pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
     check_not_stopped(inode)?;
     let refused = match inode.data().file.data() {
-        Ok(Some(stream)) => stream
-            .unsupported(Form::NonResident)
-            .map(FsError::Unsupported),
+        Ok(Some(stream)) => stream.unwritable().map(FsError::Unsupported),
         Ok(None) => Some(FsError::Unsupported(
             "file without a data stream, to be written",
         )),

@@ -54,7 +54,7 @@ impl iomap::Operations<NtfsRs> for Data {
                 kind: ExtentKind::Hole,
             });
         };
-        if attribute.residency().hint() == Form::Resident {
+        if attribute.residency().hint() == Form::Resident || inode.data().file.is_overlaid() {
             return Ok(Extent {
                 offset: 0,
                 length: size,
@@ -178,6 +178,8 @@ fn extent(inode: &Inode<NtfsRs>, pos: u64, found: ByteExtent) -> Result<Extent> 
             Source::Device(at) => ExtentKind::Mapped { address: at.get() },
             Source::Uninitialized(at) => ExtentKind::Unwritten { address: at.get() },
             Source::Promised => ExtentKind::Delayed,
+            // Nobody may take that for the bytes themselves.
+            Source::Encoded(_) => ExtentKind::Inline,
         },
     })
 }

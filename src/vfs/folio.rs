@@ -136,15 +136,20 @@ impl<'a, T: super_block::Operations> LockedFolio<'a, T> {
         }
     }
 
-    /// Fills all of it by pieces of up to a page: `read` gets the position in the file and has to write
-    /// the whole buffer.
-    pub(crate) fn fill(&mut self, mut read: impl FnMut(u64, &mut [u8]) -> Result) -> Result {
-        let mut buffer = KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
+    /// Fills all of it by pieces of `unit` bytes, or of a page if that is more: `read` gets the position in the
+    /// file and has to write the whole buffer.
+    pub(crate) fn fill(
+        &mut self,
+        unit: usize,
+        mut read: impl FnMut(u64, &mut [u8]) -> Result,
+    ) -> Result {
         let start = self.pos();
         let size = self.size();
+        let most = unit.max(PAGE_SIZE).min(size);
+        let mut buffer = KVVec::from_elem(0, most, GFP_KERNEL)?;
         let mut offset = 0;
         while offset < size {
-            let len = PAGE_SIZE.min(size.saturating_sub(offset));
+            let len = most.min(size.saturating_sub(offset));
             let piece = buffer.get_mut(..len).ok_or(EINVAL)?;
             read(start.saturating_add(u64::try_from(offset)?), piece)?;
             self.copy_in(offset, piece)?;

@@ -245,6 +245,12 @@ void ntfs_helper_mapping_set_large_folios(struct address_space *mapping)
 	mapping_set_large_folios(mapping);
 }
 
+void ntfs_helper_mapping_set_folio_min_order(struct address_space *mapping,
+					     unsigned int order)
+{
+	mapping_set_folio_min_order(mapping, order);
+}
+
 struct folio *ntfs_helper_readahead_folio(struct readahead_control *rac)
 {
 	return readahead_folio(rac);

@@ -75,6 +75,8 @@ size_t ntfs_helper_folio_size(const struct folio *folio);
 void ntfs_helper_memcpy_to_folio(struct folio *folio, size_t offset, const char *from, size_t len);
 void ntfs_helper_folio_zero_range(struct folio *folio, size_t start, size_t len);
 void ntfs_helper_mapping_set_large_folios(struct address_space *mapping);
+void ntfs_helper_mapping_set_folio_min_order(struct address_space *mapping,
+					     unsigned int order);
 struct folio *ntfs_helper_readahead_folio(struct readahead_control *rac);
 void ntfs_helper_memcpy_from_folio(char *to, struct folio *folio, size_t offset, size_t len);
 struct folio *ntfs_helper_filemap_get_folio_for_write(struct address_space *mapping, pgoff_t index);

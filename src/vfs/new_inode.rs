@@ -28,6 +28,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    page::PAGE_SIZE,
     prelude::*,
     sync::aref::ARef, //
 };
@@ -136,8 +137,9 @@ impl<T: super_block::Operations> NewInode<T> {
         inode.__bindgen_anon_3.i_fop = &file::DirTable::<T, F>::TABLE;
     }
 
-    /// Makes it a regular file, whose page cache may have large folios or not. The mode has to say so too.
-    pub(crate) fn set_file<I, F, A>(&mut self, large_folios: bool)
+    /// Makes it a regular file, whose page cache may have large folios or not, and has none that are smaller than
+    /// `unit` bytes where the kernel can do that. The mode has to say so too.
+    pub(crate) fn set_file<I, F, A>(&mut self, large_folios: bool, unit: u64)
     where
         I: FileOperations<T>,
         F: file::Operations<T>,
@@ -150,6 +152,14 @@ impl<T: super_block::Operations> NewInode<T> {
         if large_folios {
             // SAFETY: The mapping is valid and has no folio yet.
             unsafe { bindings::mapping_set_large_folios(&raw mut inode.i_data) };
+        }
+        let order = unit
+            .checked_ilog2()
+            .unwrap_or(0)
+            .saturating_sub(PAGE_SIZE.trailing_zeros());
+        if order > 0 {
+            // SAFETY: As above.
+            unsafe { bindings::mapping_set_folio_min_order(&raw mut inode.i_data, order) };
         }
     }
 

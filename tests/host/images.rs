@@ -57,6 +57,10 @@ struct Report {
 }
 
 impl Report {
+    fn add_not_yet(&mut self, what: &'static str, path: &str) {
+        self.not_yet.entry(what).or_default().push(path.to_string());
+    }
+
     fn check(&mut self, path: &str, what: &str, found: impl ToString, expected: impl ToString) {
         let (found, expected) = (found.to_string(), expected.to_string());
         if found != expected {
@@ -75,12 +79,16 @@ fn hash(bytes: &[u8]) -> String {
     text
 }
 
-fn read_all<D: Device>(volume: &Volume<D>, stream: &Attribute) -> Result<Vec<u8>, Error> {
+/// Reads a content, in pieces of this many bytes.
+fn read_all<R>(piece: usize, read: R) -> Result<Vec<u8>, Error>
+where
+    R: Fn(ByteOffset, &mut [u8]) -> Result<usize, Error>,
+{
     let mut content = Vec::new();
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; piece];
     loop {
         let at = ByteOffset::new(content.len() as u64);
-        match data::read_at(volume, stream, at, &mut buffer)? {
+        match read(at, &mut buffer)? {
             0 => return Ok(content),
             read => content.extend_from_slice(&buffer[..read]),
         }
@@ -107,6 +115,31 @@ fn read_by_extents<D: Device>(volume: &Volume<D>, stream: &Attribute) -> Result<
     Ok(content)
 }
 
+/// The content of a file.
+fn compare_file<D: Device>(
+    volume: &Volume<D>,
+    report: &mut Report,
+    path: &str,
+    inode: &Inode,
+    expected: &str,
+) {
+    let read = |at, buffer: &mut [u8]| inode.read_at(volume, at, buffer);
+    match read_all(1 << 20, read) {
+        Ok(content) => {
+            report.check(path, "content", hash(&content), expected);
+            report.contents += 1;
+            // In pieces that are neither units nor pages.
+            if inode.unit().is_some() {
+                let again = read_all(5000, read).map(|content| hash(&content));
+                let again = again.unwrap_or_else(|error| error.to_string());
+                report.check(path, "content in small pieces", again, expected);
+            }
+        }
+        Err(Error::Unsupported(what)) => report.add_not_yet(what, path),
+        Err(error) => report.wrong.push(format!("{path}: {error}")),
+    }
+}
+
 fn compare_content<D: Device>(
     volume: &Volume<D>,
     report: &mut Report,
@@ -114,25 +147,22 @@ fn compare_content<D: Device>(
     stream: &Attribute,
     expected: &str,
 ) {
-    match read_all(volume, stream) {
+    match read_all(1 << 20, |at, buffer| {
+        data::read_at(volume, stream, at, buffer)
+    }) {
         Ok(content) => {
             report.check(path, "content", hash(&content), expected);
             report.contents += 1;
             let small = stream.data_size().get() <= BY_EXTENTS;
-            if small && stream.residency().hint() == Form::NonResident {
+            let plain = stream.compression_unit().is_none();
+            if small && plain && stream.residency().hint() == Form::NonResident {
                 match read_by_extents(volume, stream) {
                     Ok(again) => report.check(path, "content by extents", hash(&again), expected),
                     Err(error) => report.wrong.push(format!("{path}: by extents: {error}")),
                 }
             }
         }
-        Err(Error::Unsupported(what)) => {
-            report
-                .not_yet
-                .entry(what)
-                .or_default()
-                .push(path.to_string());
-        }
+        Err(Error::Unsupported(what)) => report.add_not_yet(what, path),
         Err(error) => report.wrong.push(format!("{path}: {error}")),
     }
 }
@@ -187,7 +217,10 @@ fn compare<D: Device>(
                 report.check(path, "initialized", stream.sizes().initialized, initialized);
             }
             if let Some(sha) = row["sha256"].as_str() {
-                compare_content(volume, report, path, stream, sha);
+                compare_file(volume, report, path, inode, sha);
+                if inode.unit().is_none() {
+                    compare_content(volume, report, path, stream, sha);
+                }
             }
         }
         (Ok(found), size) => report.wrong.push(format!(
@@ -482,7 +515,11 @@ fn read_everything<D: Device>(volume: &Volume<D>) -> (usize, usize, String) {
         let data = inode.ok().and_then(|inode| inode.data().ok().flatten());
         if let Some(Ok(content)) = data
             .filter(|data| data.data_size().get() <= BY_EXTENTS)
-            .map(|data| read_all(volume, data))
+            .map(|data| {
+                read_all(1 << 20, |at, buffer| {
+                    data::read_at(volume, data, at, buffer)
+                })
+            })
         {
             bytes += content.len();
             all.update(content);

@@ -185,7 +185,7 @@ impl Allocator {
         if bitmap.residency().hint() == Form::Resident {
             return Err(Error::Unsupported("a bitmap within its record"));
         }
-        if let Some(what) = bitmap.unsupported(Form::NonResident) {
+        if let Some(what) = bitmap.unwritable() {
             return Err(Error::Unsupported(what));
         }
         let mapping = bitmap.mapping(store)?;

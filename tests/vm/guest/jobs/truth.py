@@ -2,8 +2,8 @@
 """Real volumes against their ground truth, which four independent readers agreed on.
 
 Two mounts per volume: the plain one must show exactly the rows that are not `system`; with `showmeta`
-the system files must be there too. What later issues bring is skipped by name, but even then reading
-must give an error and never other bytes.
+the system files must be there too. What is not on the volume must give an error and never other bytes; what is
+not shown yet is skipped by name.
 """
 
 from __future__ import annotations
@@ -38,12 +38,8 @@ def expected_type(row: dict) -> str:
     return REPARSE_TYPES.get(row.get("reparse", {}).get("name", ""), row["type"])
 
 
-def deferred(row: dict) -> str | None:
-    """Which later issue brings the data of this row; None when it must be right today."""
-    if row.get("wof"):
-        return "WOF"
-    if "compressed" in row.get("data_flags", ()) and not row.get("resident"):
-        return "LZNT1"
+def elsewhere(row: dict) -> str | None:
+    """Why the data of this row cannot be read, so that there has to be an error; None when it is there."""
     if "encrypted" in row.get("data_flags", ()) or row["attributes"] & ENCRYPTED:
         return "EFS"
     if row["attributes"] & (OFFLINE | RECALL | RECALL_ON_OPEN):
@@ -96,12 +92,9 @@ def compare(report: Report, rows: list[dict], listing: walk.Listing, root: str, 
         if entry.type != "file":
             continue
         differ("link counts", row.get("nlink", 1), entry.nlink)
-        feature = deferred(row)
         differ("sizes", row.get("size", 0), entry.size)
-        if feature:
-            later.setdefault(feature, []).append(row["path"])
-            if entry.sha256 is not None and entry.sha256 != row.get("sha256"):
-                problems["contents"].append(f"{row['path']!r}: {feature} data was read, and wrongly")
+        if where := elsewhere(row):
+            differ("contents", (where, "read: Operation not supported"), (where, entry.error))
         elif row.get("sha256"):
             differ("contents", (row["sha256"], None), (entry.sha256, entry.error))
         elif "size" in row and entry.error:

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Reading values that are compressed by LZNT1.
+//!
+//! Such a value is divided into compression units of some clusters, 16 as Windows makes them. A unit
+//! that has all of its clusters is as it is; one without any is zeros; one in between has its first
+//! clusters, which hold what [`lznt1`] decodes, and a hole behind them. The initialized size counts
+//! decoded bytes, and may end within a unit.
+//!
+//! Takes no lock but that of the mapping.
+
+use kernel::prelude::*;
+
+use super::{
+    attribute::Mapping,
+    data::{
+        self,
+        ByteExtent,
+        Source, //
+    },
+    device::Device,
+    error::{
+        Located,
+        Place,
+        Result, //
+    },
+    runlist::Target,
+    store::Store, //
+};
+use crate::ondisk::{
+    attribute::Sizes,
+    boot::Geometry,
+    bytes::u64_from_usize,
+    compression::lznt1,
+    units::{
+        ByteCount,
+        ByteOffset,
+        ClusterCount,
+        ClusterSize,
+        Vcn, //
+    },
+};
+
+/// The largest unit that is read: a bound for the memory that it takes. Windows has 64 KiB at most.
+const MAX_UNIT: u64 = 2 << 20;
+
+/// The compression unit of a value.
+///
+/// # Invariants
+///
+/// `bytes` is a power of two, and that of `clusters`; no more than [`MAX_UNIT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    clusters: ClusterCount,
+    bytes: u64,
+}
+
+impl Unit {
+    /// Takes the logarithm of its clusters; `None` if it is too large.
+    pub(super) fn new(cluster: ClusterSize, shift: u8) -> Option<Self> {
+        let clusters = ClusterCount::new(1_u64.checked_shl(shift.into())?);
+        let bytes = cluster.to_bytes(clusters)?.get();
+        // INVARIANT: The size of a cluster is a power of two.
+        (bytes <= MAX_UNIT).then_some(Self { clusters, bytes })
+    }
+
+    /// How many bytes it has, a power of two.
+    pub fn bytes(self) -> u64 {
+        self.bytes
+    }
+
+    /// Where the unit begins that holds a byte.
+    fn start_of(self, offset: ByteOffset) -> ByteOffset {
+        ByteOffset::new(offset.get() & !self.bytes.saturating_sub(1))
+    }
+}
+
+/// How a unit is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    /// Not at all: zeros.
+    Nothing,
+    /// As it is.
+    Plain,
+    /// In so many clusters.
+    Compressed(ClusterCount),
+}
+
+/// Looks at the clusters of the unit that begins at `first`.
+///
+/// Those that are missing count as there, so that reading them says why they are missing.
+fn stored(mapping: &Mapping, unit: Unit, first: Vcn) -> Stored {
+    let Some(end) = first.checked_add(unit.clusters) else {
+        return Stored::Nothing;
+    };
+    let there = mapping
+        .runlist
+        .extents_from(first)
+        .take_while(|run| run.vcn < end)
+        .filter(|run| run.target != Target::Hole)
+        .filter_map(|run| run.from(first)?.before(end))
+        .fold(0_u64, |sum, run| sum.saturating_add(run.length.get()));
+    match there {
+        0 => Stored::Nothing,
+        all if all >= unit.clusters.get() => Stored::Plain,
+        some => Stored::Compressed(ClusterCount::new(some)),
+    }
+}
+
+/// What a reader has, and where it reads.
+pub(super) struct Reader<'a, D: Device> {
+    pub(super) store: &'a Store<D>,
+    pub(super) mapping: &'a Mapping,
+    pub(super) sizes: Sizes,
+    pub(super) unit: Unit,
+    /// For errors.
+    pub(super) place: Place,
+}
+
+impl<D: Device> Reader<'_, D> {
+    /// Reads from `offset` on; says how many bytes, less than `buf` has only at the end of the value.
+    ///
+    /// It is cheapest to read whole units. May sleep.
+    pub(super) fn read(&self, offset: ByteOffset, buf: &mut [u8]) -> Result<usize> {
+        let left = self.sizes.data.get().saturating_sub(offset.get());
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+        let buf = buf.get_mut(..length).unwrap_or(&mut []);
+        let mut scratch = Scratch::default();
+        let (mut rest, mut at) = (buf, offset);
+        // Each turn reads at least a byte, up to the end of a unit.
+        while !rest.is_empty() {
+            let start = self.unit.start_of(at);
+            let skip = at.get().saturating_sub(start.get());
+            let part = usize::try_from(self.unit.bytes.saturating_sub(skip));
+            let part = part.unwrap_or(usize::MAX).min(rest.len());
+            let (now, later) = rest
+                .split_at_mut_checked(part)
+                .unwrap_or((&mut [], &mut []));
+            self.read_unit(start, skip, now, &mut scratch)?;
+            self.zero_uninitialized(at, now);
+            let length = ByteCount::new(u64_from_usize(part));
+            at = at.checked_add(length).unwrap_or(at);
+            rest = later;
+        }
+        Ok(length)
+    }
+
+    /// Reads the bytes of the unit that begin `skip` behind its begin.
+    fn read_unit(
+        &self,
+        start: ByteOffset,
+        skip: u64,
+        buf: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result {
+        let cluster = self.store.geometry().cluster_size();
+        if start.get() >= self.sizes.initialized.get() {
+            buf.fill(0);
+            return Ok(());
+        }
+        let everything = Sizes {
+            data: ByteCount::new(u64::MAX),
+            initialized: ByteCount::new(u64::MAX),
+            ..self.sizes
+        };
+        let read = |at: ByteOffset, buf: &mut [u8]| {
+            data::read_runs(self.store, self.mapping, everything, self.place, at, buf)
+        };
+        match stored(self.mapping, self.unit, cluster.vcn_of(start)) {
+            Stored::Nothing => buf.fill(0),
+            Stored::Plain => {
+                let at = start.get().saturating_add(skip);
+                read(ByteOffset::new(at), buf)?;
+            }
+            Stored::Compressed(clusters) => {
+                let length = cluster.to_bytes(clusters).unwrap_or_default().get();
+                let input = of_length(&mut scratch.input, length)?;
+                read(start, input)?;
+                if skip == 0 && is_chunks(buf.len()) {
+                    return lznt1::decompress(input, buf).at(self.place);
+                }
+                let output = of_length(&mut scratch.output, self.unit.bytes)?;
+                lznt1::decompress(input, output).at(self.place)?;
+                let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                let from = output.get(skip..).unwrap_or(&[]);
+                for (to, from) in buf.iter_mut().zip(from) {
+                    *to = *from;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Zeroes what is behind the initialized size.
+    fn zero_uninitialized(&self, at: ByteOffset, buf: &mut [u8]) {
+        let kept = self.sizes.initialized.get().saturating_sub(at.get());
+        let kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        buf.get_mut(kept..).unwrap_or(&mut []).fill(0);
+    }
+}
+
+/// Whether so many bytes, from the begin of a unit on, are whole chunks.
+fn is_chunks(length: usize) -> bool {
+    length & lznt1::CHUNK.saturating_sub(1) == 0
+}
+
+/// Memory for one unit after the other.
+#[derive(Default)]
+struct Scratch {
+    input: KVVec<u8>,
+    output: KVVec<u8>,
+}
+
+/// The first `length` bytes of `memory`, of which there are at least so many from now on.
+fn of_length(memory: &mut KVVec<u8>, length: u64) -> Result<&mut [u8]> {
+    // No more than `MAX_UNIT`.
+    let length = usize::try_from(length).unwrap_or(0);
+    if memory.len() < length {
+        *memory = KVVec::zeroed(length, GFP_KERNEL)?;
+    }
+    Ok(memory.get_mut(..length).unwrap_or(&mut []))
+}
+
+/// What is at `offset`: to the end of its unit, or of the hole that goes on behind it.
+pub(super) fn locate(
+    geometry: &Geometry,
+    mapping: &Mapping,
+    sizes: Sizes,
+    unit: Unit,
+    place: Place,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let cluster = geometry.cluster_size();
+    let start = unit.start_of(offset);
+    let end = start.get().saturating_add(unit.bytes);
+    let found = data::locate(geometry, mapping, sizes.initialized, place, start)?;
+    let in_unit = ByteExtent {
+        offset,
+        length: ByteCount::new(end.saturating_sub(offset.get())),
+        source: found.source,
+    };
+    let first = cluster.vcn_of(start);
+    Ok(match (stored(mapping, unit, first), found.source) {
+        (Stored::Nothing, _) => {
+            let hole_end = found.offset.get().saturating_add(found.length.get());
+            // Up to the last whole unit of the hole.
+            let hole_end = unit.start_of(ByteOffset::new(hole_end)).get().max(end);
+            ByteExtent {
+                length: ByteCount::new(hole_end.saturating_sub(offset.get())),
+                source: Source::Hole,
+                ..in_unit
+            }
+        }
+        (Stored::Plain | Stored::Compressed(_), Source::Device(at)) => ByteExtent {
+            source: Source::Encoded(at),
+            ..in_unit
+        },
+        _ => in_unit,
+    })
+}
