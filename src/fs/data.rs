@@ -131,10 +131,9 @@ pub(super) fn read_runs<D: Device>(
         };
         match extent.source {
             Source::Device(from) => store.device().read(from, now).map_err(Error::Device)?,
-            // (Of encoded bytes nothing is told here.)
-            Source::Hole | Source::Uninitialized(_) | Source::Promised | Source::Encoded(_) => {
-                now.fill(0)
-            }
+            Source::Hole | Source::Uninitialized(_) | Source::Promised => now.fill(0),
+            // Whoever decodes them looks at the clusters themselves.
+            Source::Encoded(_) => return Err(missing(mapping, place, at)),
         }
         at = at
             .checked_add(ByteCount::new(u64_from_usize(part)))

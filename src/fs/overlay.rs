@@ -140,7 +140,11 @@ impl Overlay {
             let Some(at) = at.filter(|at| self.layout.chunk_of(*at).is_some()) else {
                 break;
             };
-            done = done.saturating_add(reader.read_chunk(at, rest)?);
+            match reader.read_chunk(at, rest)? {
+                // The stream is shorter than it was.
+                0 => return Err(Error::NotFound),
+                read => done = done.saturating_add(read),
+            }
         }
         Ok(done)
     }
