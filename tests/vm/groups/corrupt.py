@@ -21,7 +21,7 @@ def most(context: Context) -> int:
     One has 53,634, which takes minutes under emulation; on another, the kernel's ntfs lists the same names
     without end.
     """
-    return 60_000 if context.campaign else 500
+    return 60_000 if context.campaign else 150
 
 
 def bar(context: Context, volumes: list[dict[str, object]], disks: list[object]) -> dict[str, dict[str, list[int]]]:

@@ -7,8 +7,8 @@ from context import Context
 from machine import run_job
 from shared import real_volumes
 
-# One of each sort: small clusters and a deep folder, many folders, attribute lists, patterns on free space, short names.
-CHOICE = ("lin-colinfinck", "win-lznt1-bigdir", "win10-ads-attrlist", "win10-ptrn", "win7-512-cluster-unclean", "syz-ntfs-16")
+# One of each sort: small clusters and a deep folder, many folders and LZNT1, WOF, attribute lists, short names, random bytes.
+CHOICE = ("lin-colinfinck", "win-lznt1-bigdir", "syn-wof", "win10-ads-attrlist", "win7-512-cluster-unclean", "syz-ntfs-16")
 
 
 def run(context: Context) -> None:

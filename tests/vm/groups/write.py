@@ -45,12 +45,12 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     for cluster in (512, 4096, 64 * KI):
         add("full", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=[0, 100, 700, 4096])
     for cluster in (512, 4096) if campaign else (4096,):
-        add("shatter", 512, cluster, 256 * MI, pieces=3000 if campaign else 250, sizes=[0, 700, 4096])
+        add("shatter", 512, cluster, 256 * MI, pieces=3000 if campaign else 200, sizes=[0, 700, 4096])
     if fstype == "ntfs_rs":
         add("promises", 512, 4096, 64 * MI)
         add("stops", 512, 4096, 64 * MI)
     # One volume with clusters smaller than a page, whose last case may leave a task behind.
-    add("peers", 512, 512, 64 * MI, seconds=6 * many)
+    add("peers", 512, 512, 64 * MI, seconds=120 if campaign else 4)
     for sector, cluster in geometries if campaign else ((512, 4096),):
         add("others", sector, cluster, 128 * MI if cluster < 64 * KI else 256 * MI, steps=1000 * many, bytes=4 * MI * (8 if campaign else 1))
     for cluster in (4096, 512, 64 * KI) if campaign else (4096,):

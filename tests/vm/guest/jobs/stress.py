@@ -27,8 +27,7 @@ CGROUP = "/sys/fs/cgroup/readers"
 def reader(root: str, rows: list[dict], seed: int, until: float) -> None:
     """One process: reads, maps, lists and stats at random; a wrong hash or an unexpected error ends it with 1."""
     dice = random.Random(seed)
-    files = [row for row in rows if row.get("sha256") and row["type"] == "file" and not row.get("wof")
-             and "compressed" not in row.get("data_flags", ())]  # fmt: skip
+    files = [row for row in rows if row.get("sha256") and row["type"] == "file"]
     folders = [row["path"] for row in rows if row["type"] == "dir" and not row.get("reparse")] + ["/"]
     while time.monotonic() < until:
         act = dice.randrange(5)

@@ -33,7 +33,8 @@ def fsx(report: Report, ground: Ground, name: str, seed: int, steps: int, unsupp
                 ground.contents[name] = read_whole(path)
 
 
-# How fio writes: buffered or directly, through which interface, and how many requests at a time.
+# How fio writes: buffered or directly, through which interface, and how many requests at a time. Writes that overlap
+# follow each other: which of two that are under way together stays is not said by anybody.
 ENGINES = {
     "buffered": ["--ioengine=psync", "--direct=0", "--bsrange=4k-64k"],
     "direct": ["--ioengine=psync", "--direct=1", "--bsrange=4k-64k"],
@@ -55,7 +56,7 @@ def fio(report: Report, ground: Ground, name: str, seed: int, size: int) -> None
                 os.truncate(path, size)
                 try:
                     volume.run(
-                        "fio", "--name=written", f"--filename={path}", "--rw=randwrite", "--blockalign=4k", *words,
+                        "fio", "--name=written", f"--filename={path}", "--rw=randwrite", "--blockalign=4k", "--serialize_overlap=1", *words,
                         f"--size={size}", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1", "--verify_state_save=0",
                         f"--randseed={seed}", "--fallocate=none", "--thread", "--end_fsync=1", "--overwrite=1", "--output-format=terse",
                     )  # fmt: skip
