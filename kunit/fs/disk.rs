@@ -499,6 +499,7 @@ pub(crate) fn file(number: u64, attributes: &[&[u8]]) -> Result<[u8; RECORD_SIZE
 /// An extension record of [`SAMPLE`] with these attributes.
 pub(crate) fn extension(number: u64, attributes: &[&[u8]]) -> [u8; RECORD_SIZE] {
     let mut record = file_record(number as u32, 1, attributes);
+    put(&mut record, 0x12, &0_u16.to_le_bytes());
     put(&mut record, 0x20, &reference(SAMPLE).to_le_bytes());
     record
 }

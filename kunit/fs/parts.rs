@@ -399,6 +399,15 @@ mod tests {
         Ok(lengths)
     }
 
+    /// The link count of a record.
+    fn link_count(sample: &Sample, number: u64) -> Result<u16> {
+        let number = RecordNumber::new(number);
+        let record = plain(sample.volume.record(number, Role::Extension))?;
+        let mapped = plain(record.map(&sample.volume))?;
+        let count = plain(mapped.record())?.header().link_count;
+        Ok(count)
+    }
+
     #[test]
     fn names_make_room_for_a_value_that_leaves_the_record() -> Result {
         let sample = Sample::many_names()?;
@@ -416,6 +425,9 @@ mod tests {
             assert!(is_marked(&found.disk, SAMPLE + 1));
             assert_eq!(lengths_of_names(found)?, before);
             assert_eq!(found.inode.links(), 3);
+            // All are counted in the base record.
+            assert_eq!(link_count(found, SAMPLE)?, 3);
+            assert_eq!(link_count(found, SAMPLE + 1)?, 0);
             let mut read = KVec::from_elem(0, 2 * CLUSTER, GFP_KERNEL)?;
             let length = plain(data::read_at(
                 &found.volume,

@@ -120,6 +120,7 @@ impl<'v, D: Device> NamesOut<'v, D> {
             array::push(&mut ids, (name.id, id))?;
             next = next.saturating_add(1);
         }
+        record.change(|transaction, page| set_link_count(transaction, page, 0))?;
         let mut pieces = KVec::new();
         for piece in catalog.pieces(wanted.type_, wanted.name) {
             let is_here = piece.record.number == owner.number;
@@ -150,11 +151,15 @@ impl<'v, D: Device> NamesOut<'v, D> {
         transaction: &mut Transaction<'_>,
         page: PageId,
     ) -> Result {
+        let place = transaction.place(page);
+        let header = FileRecord::parse(transaction.bytes(page)).at(place)?;
+        let links = header.header().link_count;
         take_out(transaction, page, |type_, id| match type_ {
             AttributeType::FILE_NAME => self.ids.iter().any(|(old, _)| *old == id),
             type_ => type_ == AttributeType::ATTRIBUTE_LIST,
         })?;
-        insert(volume, transaction, page, self.list.attribute())
+        insert(volume, transaction, page, self.list.attribute())?;
+        set_link_count(transaction, page, links)
     }
 
     /// The base record is changed.
@@ -221,6 +226,19 @@ fn choose<D: Device>(
         longest.goes = true;
         left = left.saturating_sub(longest.length);
     }
+}
+
+/// The base record counts all names of the file, and an extension record none.
+fn set_link_count(transaction: &mut Transaction<'_>, page: PageId, count: u16) -> Result {
+    // Two changes, of which the first one is the way back.
+    let second = |[_, second]: [Change; 2]| second;
+    let first = |[first, _]: [Change; 2]| first;
+    transaction.change(page, |record| {
+        Change::set_link_count(record, count).map(first)
+    })?;
+    transaction.change(page, |record| {
+        Change::set_link_count(record, count).map(second)
+    })
 }
 
 /// Takes out of a mapped record what `goes` says of type and id.

@@ -46,7 +46,10 @@ use super::{
         Role, //
     },
     store::Store,
-    transaction::Transaction,
+    transaction::{
+        PageId,
+        Transaction, //
+    },
     volume::{
         system_attribute,
         Volume, //
@@ -309,18 +312,28 @@ impl<'v, D: Device> NewRecord<'v, D> {
 
     /// Puts an attribute into the record, behind those that it has; its id is the next one, from 0 on.
     pub(super) fn put(&self, attribute: &[u8]) -> Result {
+        self.change(|transaction, page| {
+            let place = transaction.place(page);
+            let record = FileRecord::parse(transaction.bytes(page)).at(place)?;
+            let mut at = usize::from(record.header().attributes_offset);
+            for other in record.attributes() {
+                let other = other.at(place)?;
+                at = other.offset.saturating_add(other.length);
+            }
+            transaction.change(page, |record| {
+                Change::create_attribute(record, at, attribute)
+            })
+        })
+    }
+
+    /// Lets `act` change it in a transaction of its own.
+    pub(super) fn change(
+        &self,
+        act: impl FnOnce(&mut Transaction<'_>, PageId) -> Result,
+    ) -> Result {
         let mut transaction = Transaction::begin();
         let page = transaction.map_record(self.volume, &self.record, self.reference)?;
-        let place = Place::Record(self.reference.number);
-        let record = FileRecord::parse(transaction.bytes(page)).at(place)?;
-        let mut at = usize::from(record.header().attributes_offset);
-        for other in record.attributes() {
-            let other = other.at(place)?;
-            at = other.offset.saturating_add(other.length);
-        }
-        transaction.change(page, |record| {
-            Change::create_attribute(record, at, attribute)
-        })?;
+        act(&mut transaction, page)?;
         transaction.commit();
         Ok(())
     }

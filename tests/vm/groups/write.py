@@ -32,20 +32,25 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
         chosen.append(dict(part=part, name=name, number=len(chosen), sector=sector, cluster=cluster, size=size, **more))
 
     many = 20 if campaign else 1
+    # Lengths of names that leave no room in a record of 1 KiB for a value in clusters.
+    full_of_names = [208, 212]
     geometries = ((512, 512), (512, 4096), (512, 64 * KI), (4096, 4096))
     for sector, cluster in geometries:
         size = 64 * MI if cluster < 64 * KI else 256 * MI
         # The kernel's ntfs opens no sparse file on larger clusters, and ntfs3 gives ENOENT for many a step on one.
         sparse = [] if fstype == "ntfs3" or (fstype == "ntfs" and cluster > 4096) else [300_000, 70_000]
-        add("verify", sector, cluster, size, steps=150 * many, remounts=3, sparse=sparse, links=12 if cluster == 4096 else 0)
+        add("verify", sector, cluster, size, steps=3000 if campaign else 120, remounts=3, sparse=sparse, links=12 if cluster == 4096 else 0)
     for sector, cluster in geometries if campaign else ((512, 4096), (4096, 4096)):
-        add("threshold", sector, cluster, 64 * MI, seconds=150 if campaign else 12)
+        add("threshold", sector, cluster, 64 * MI, seconds=150 if campaign else 10)
     for cluster in (512, 4096) if fstype == "ntfs_rs" else ():
-        add("windows", 512, cluster, 64 * MI, seconds=60 if campaign else 10)
+        add("windows", 512, cluster, 64 * MI, seconds=60 if campaign else 5)
     for cluster in (512, 4096, 64 * KI):
         add("full", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=[0, 100, 700, 4096])
     for cluster in (512, 4096) if campaign else (4096,):
         add("shatter", 512, cluster, 256 * MI, pieces=3000 if campaign else 200, sizes=[0, 700, 4096])
+    for cluster in () if fstype != "ntfs_rs" else (512, 4096) if campaign else (4096,):
+        # From where the record has room for the runs as well to where it has none for the names.
+        add("crowded", 512, cluster, 64 * MI, sizes=[4096], crowded=list(range(180 if campaign else 200, 216, 2)))
     if fstype == "ntfs_rs":
         add("promises", 512, 4096, 64 * MI)
         add("stops", 512, 4096, 64 * MI)
@@ -56,12 +61,12 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     for cluster in (4096, 512, 64 * KI) if campaign else (4096,):
         sizes = [300, 699, 5000, 20000, 60000, 120000]
         cuts = (500 if cluster == 4096 else 100) if campaign else 16
-        add("power", 512, cluster, 16 * MI if cluster < 64 * KI else 64 * MI, sizes=sizes, stale=True, steps=240 if campaign else 60, cuts=cuts)
+        add("power", 512, cluster, 16 * MI if cluster < 64 * KI else 64 * MI, sizes=sizes, stale=True, crowded=full_of_names, steps=240 if campaign else 60, cuts=cuts)
     add("faults", 512, 4096, 64 * MI, sizes=[100, 3000], stride=1 if campaign else 7)
     for cluster in (512, 4096, 64 * KI) if campaign else (4096,):
         sizes = [100, 200, 300, 600, 690, 695, 1000, 4096, 9000, 30000]
         workloads = (50 if cluster == 4096 else 15) if campaign else 2
-        add("brim", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=sizes, workloads=workloads, steps=400)
+        add("brim", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=sizes, crowded=full_of_names, workloads=workloads, steps=400)
     for sector, cluster in geometries if campaign else ((512, 4096),):
         size = 128 * MI if cluster < 64 * KI else 256 * MI
         add("nested", sector, cluster, size, sizes=[4096], seconds=20 if campaign else 4, stressors=8 if campaign else 3)

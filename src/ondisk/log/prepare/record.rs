@@ -27,7 +27,9 @@ use crate::ondisk::{
             HEADER_IMAGE, //
         },
     },
+    record::field,
 };
+use kernel::prelude::*;
 
 impl Change {
     /// The first record of a new file: nothing yet, but a rollback gives the MFT record free.
@@ -88,6 +90,17 @@ impl Change {
             attribute_offset: 0,
         };
         Ok([back, Self::initialize_record(old, new)?])
+    }
+
+    /// Sets the link count, by [`Change::rewrite_record`].
+    ///
+    /// It follows the names that are created and deleted in a record. Where they only move to an extension record, the
+    /// base record goes on counting them, and the other one counts none.
+    pub fn set_link_count(record: &[u8], count: u16) -> Result<[Self; 2]> {
+        let mut new = KVec::from_elem(0, record.len(), GFP_KERNEL)?;
+        bytes::put_at(&mut new, 0, record);
+        bytes::put_at(&mut new, field::LINK_COUNT, &count.to_le_bytes());
+        Self::rewrite_record(record, &new)
     }
 
     /// Inserts an attribute record where another one, or the end mark, begins.

@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, brim, defects, faults, full, ground, nested, others, power, promises, shatter, stops, threshold, verify, windows
+from ..write import after, brim, crowded, defects, faults, full, ground, nested, others, power, promises, shatter, stops, threshold, verify, windows
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -36,6 +36,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         brim.run(report, made, seed, spec["workloads"], spec["steps"])
     elif spec["part"] == "nested":
         nested.run(report, made, spec["seconds"], spec["stressors"], seed)
+    elif spec["part"] == "crowded":
+        crowded.run(report, made, seed, spec["crowded"])
     elif spec["part"] == "promises":
         promises.run(report, made)
     elif spec["part"] == "stops":

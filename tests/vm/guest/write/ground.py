@@ -37,7 +37,7 @@ class Ground:
 
 
 def make(fstype: str, image: str, spec: dict, seed: int) -> Ground:
-    """An empty volume with the files of `spec["files"]`: plain ones of each size, sparse ones, one with many names."""
+    """An empty volume with plain files of each size, sparse ones, one with many names, some with long ones."""
     ground = Ground(fstype, image, spec["sector"], spec["cluster"])
     with open(image, "wb") as file:
         for _ in range(0, spec["size"] if spec.get("stale") else 0, len(STALE) << 16):
@@ -58,7 +58,17 @@ def make(fstype: str, image: str, spec: dict, seed: int) -> Ground:
             plain(ground, root, "many names", dice.randbytes(300))
             for number in range(spec["links"]):
                 os.link(f"{root}/{FOLDER}/many names", f"{root}/{FOLDER}/another name of the same file, number {number:03}")
+        for number, length in enumerate(spec.get("crowded", ())):
+            name = f"crowd {number:02}"
+            plain(ground, root, name, dice.randbytes(30))
+            for link in links_of(name, length):
+                os.link(f"{root}/{FOLDER}/{name}", f"{root}/{FOLDER}/{link}")
     return ground
+
+
+def links_of(name: str, length: int) -> list[str]:
+    """The two other names of a file whose record they nearly fill, of so many letters together."""
+    return [f"{name} {half} ".ljust(part, "x") for half, part in enumerate((length // 2, length - length // 2))]
 
 
 def plain(ground: Ground, root: str, name: str, content: bytes) -> None:
