@@ -9,7 +9,7 @@ from context import ROOT, Context
 
 
 def run(context: Context) -> None:
-    seconds = 300 if context.campaign else 5
+    seconds = 300 if context.campaign else 3
     done = context.command("fuzz", str(ROOT / "tests" / "fuzz.sh"), "--seconds", str(seconds), timeout=6 * 3600)
     targets = re.findall(r"^(\w+) +(\d+) inputs in \d+ s$", done.stdout, re.MULTILINE)
     failed = re.findall(r"^(\w+) +FAILED: (.*(?:\n  .*)*)", done.stdout, re.MULTILINE)

@@ -39,7 +39,8 @@ def cargo(context: Context) -> None:
     for package in ("ntfs_rs", "model"):
         done = context.command(f"cargo-clippy-{package}", "cargo", "clippy", "-p", package, "--all-targets", "--", "-D", "warnings")
         report.check(f"clippy has nothing to say of {package} on the host", tail_of(done.stdout) if done.returncode else "")
-    cargo_test(context, "cargo test", 100)
+    cargo_test(context, "cargo test", 100, "--lib")
+    cargo_test(context, "cargo test of whole images", 10, "--release", "--test", "*")
     cargo_test(context, "cargo test of the model of threads", 4, "-p", "model")
 
 

@@ -15,6 +15,6 @@ def run(context: Context) -> None:
     shared = real_volumes(context)
     volumes = [v for v in shared.volumes if context.campaign or v["id"] in CHOICE]
     plan: dict[str, object] = {
-        "volumes": volumes, "seconds": 20 if context.campaign else 6, "loops": 30 if context.campaign else 9, "kmemleak": True,
+        "volumes": volumes, "seconds": 20 if context.campaign else 4, "loops": 30 if context.campaign else 6, "kmemleak": True,
     }  # fmt: skip
     run_job(context, "stress", plan, kernel="debug", disks=shared.disks, timeout=3600, append="kmemleak=on")

@@ -7,29 +7,27 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import stat
 from collections.abc import Callable
 
 from .. import kmsg, prod, volume, watch
 from ..case import Report
-from ..count import mount_and_count
+from ..count import mount_and_count, names
 from ..main import mount_disk
 
-MOST_FILES = 60
+MOST_FILES, MOST_NAMES = 60, 1000
 
 
 def read_some(root: str, tick: Callable[[], None]) -> None:
     """Opens and reads the first files of the walk; errors are answers."""
     touched = prod.Touched()
-    files = (
-        os.fsencode(os.path.join(parent, name)) for parent, _, names in os.walk(root, onerror=lambda _: None) for name in names
-    )
-    for path in itertools.islice(files, MOST_FILES):
+    files = ((path, info) for path, info in itertools.islice(names(root), MOST_NAMES) if not isinstance(info, OSError) and not stat.S_ISDIR(info.st_mode))
+    for path, info in itertools.islice(files, MOST_FILES):
         tick()
         try:
-            info = os.lstat(path)
-            if info.st_mode & 0o170000 == 0o100000:
-                prod.touch_file(path, info.st_size, touched, tick)
-            elif info.st_mode & 0o170000 == 0o120000:
+            if stat.S_ISREG(info.st_mode):
+                prod.touch_file(os.fsencode(path), info.st_size, touched, tick)
+            elif stat.S_ISLNK(info.st_mode):
                 os.readlink(path)
         except OSError as error:
             touched.error(error)
@@ -52,12 +50,12 @@ def run(report: Report, plan: dict) -> None:
             raise SystemExit(1)
         if outcome.error:
             continue
-        status, names, errors = outcome.value
-        report.note(f"{item['id']}: errno {status}, {names} names, {errors} errors, {outcome.seconds:.1f} s: {said[:2]}")
+        status, shown, errors = outcome.value
+        report.note(f"{item['id']}: errno {status}, {shown} names, {errors} errors, {outcome.seconds:.1f} s: {said[:2]}")
         if status:
             report.check(f"{item['id']}: the refusal ({errno.errorcode.get(status, status)}) has its line in the log", [] if said else ["nothing in the log"])
         elif errors:
             report.check(f"{item['id']}: what is wrong has its line in the log", [] if said or "suppressed" in str(lines) else ["nothing in the log"])
         for fstype, (peer_status, peer_names) in plan["bar"].get(item["id"], {}).items():
-            better = [] if names >= peer_names else [f"{names} names (errno {status}), but {fstype} shows {peer_names} (errno {peer_status})"]
+            better = [] if shown >= peer_names else [f"{shown} names (errno {status}), but {fstype} shows {peer_names} (errno {peer_status})"]
             report.check(f"{item['id']}: as many names as {fstype} shows", better)
