@@ -66,7 +66,7 @@ stock | debug | "$cache"/kernel/*/build)
 esac
 out=${OUT:-$cache/module/$name}
 fits "$kdir"
-lock "module-$name"
+lock "module-$(basename "$out")-$(hash_of "path $out")"
 # shellcheck disable=SC2034 # lib.sh: a compiler's messages are for the reader
 show_log=1
 step "Module for $(cat "$kdir/include/config/kernel.release")" build
