@@ -151,6 +151,15 @@ def calls(dice: random.Random) -> list[Call]:
 OTHER: dict[int, int] = {}
 
 
+def sync(fd: int) -> None:
+    """Makes a file durable."""
+    try:
+        os.fsync(fd)
+    except OSError:
+        # What failed before is told once to each who has the file open.
+        os.fsync(fd)
+
+
 class Round:
     """One call with one failure in it."""
 
@@ -161,16 +170,9 @@ class Round:
         """The content before, all of it on the device; for a sync what is to be synced is in the page cache."""
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, self.call.before, 0)
-        self.sync()
+        sync(self.fd)
         if self.call.name.startswith("a sync"):
             self.rewrite()
-
-    def sync(self) -> None:
-        try:
-            os.fsync(self.fd)
-        except OSError:
-            # What failed before is told once to each who has the file open.
-            os.fsync(self.fd)
 
     def rewrite(self) -> None:
         os.ftruncate(self.fd, len(self.call.after))
@@ -211,7 +213,7 @@ class Round:
                 assert (call.act(self.path, self.fd) or 0) == call.whole, f"failure {nth}: again it does a part"
         problem = differs(self.content(), call.after)
         assert not problem, f"failure {nth}, {said}, and again: {problem}"
-        self.sync()
+        sync(self.fd)
         problem = differs(self.content(forget=True), call.after)
         assert not problem, f"failure {nth}, {said}, again and synced: {problem}"
         return True
@@ -253,7 +255,7 @@ def stores(path: str, fd: int, dice: random.Random, numbers: Callable[[], Iterat
     for nth in numbers():
         os.ftruncate(fd, 0)
         os.pwrite(fd, content, 0)
-        os.fsync(fd)
+        sync(fd)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         happened, status = store(path, content, piece, at, nth)
         killed, code = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, os.waitstatus_to_exitcode(status)
@@ -269,7 +271,7 @@ def stores(path: str, fd: int, dice: random.Random, numbers: Callable[[], Iterat
                 file.write(content)
         _, status = store(path, content, piece, at, 0)
         assert status == 0, f"failure {nth}, and again: status {status}"
-        os.fsync(fd)
+        sync(fd)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         problem = differs(read_whole(path), after)
         assert not problem, f"failure {nth}, and again: {problem}"
