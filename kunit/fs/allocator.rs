@@ -416,10 +416,7 @@ mod tests {
             flags: 0x4000,
             ..whole
         };
-        assert!(matches!(
-            refused(&encrypted.to_bytes()?)?,
-            Error::Unsupported(_)
-        ));
+        assert_eq!(refused(&encrypted.to_bytes()?)?, Error::Encrypted);
         assert!(matches!(
             refused(&resident(0x80, "", 1, &[0; 8])?)?,
             Error::Unsupported(_)

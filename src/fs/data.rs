@@ -81,10 +81,7 @@ pub fn read_at_probed<D: Device, P: Probe>(
 }
 
 fn check_supported(attribute: &Attribute) -> Result {
-    match attribute.unsupported() {
-        Some(what) => Err(Error::Unsupported(what)),
-        None => Ok(()),
-    }
+    attribute.unsupported().map_or(Ok(()), Err)
 }
 
 /// Copies as much as fits, and says how much.

@@ -221,7 +221,7 @@ pub(super) fn writable_stream(inode: &Inode<NtfsRs>) -> Result<&Attribute> {
 pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
     check_not_stopped(inode)?;
     let refused = match inode.data().file.data() {
-        Ok(Some(stream)) => stream.unwritable().map(FsError::Unsupported),
+        Ok(Some(stream)) => stream.unwritable(),
         Ok(None) => Some(FsError::Unsupported(
             "file without a data stream, to be written",
         )),

@@ -185,8 +185,8 @@ impl Allocator {
         if bitmap.residency().hint() == Form::Resident {
             return Err(Error::Unsupported("a bitmap within its record"));
         }
-        if let Some(what) = bitmap.unwritable() {
-            return Err(Error::Unsupported(what));
+        if let Some(error) = bitmap.unwritable() {
+            return Err(error);
         }
         let mapping = bitmap.mapping(store)?;
         let place = bitmap.place();
