@@ -229,6 +229,23 @@ pub fn map_extent_at_once<D: Device>(
     locate_in(store, attribute, &mapping, offset).ok()
 }
 
+/// What is at `offset` of a non-resident attribute, for who is only told of places: as [`map_extent`], but of a
+/// compressed value it says which units are as they are. Bytes that are compressed are told with their clusters,
+/// the last of which stand for all bytes up to the end of the unit.
+pub fn layout<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let Some(unit) = attribute.compression_unit() else {
+        return map_extent(store, attribute, offset);
+    };
+    check_supported(attribute)?;
+    let mapping = attribute.mapping(store)?;
+    let (geometry, place) = (store.geometry(), attribute.place());
+    compressed::layout(geometry, &mapping, attribute.sizes(), unit, place, offset)
+}
+
 fn locate_in<D: Device>(
     store: &Store<D>,
     attribute: &Attribute,

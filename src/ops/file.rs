@@ -5,6 +5,7 @@
 use super::{
     error::report,
     fallocate,
+    fiemap,
     inode,
     iomap::{
         self,
@@ -76,8 +77,7 @@ impl Operations<NtfsRs> for Regular {
 
 impl FileOperations<NtfsRs> for Regular {
     fn fiemap(inode: &Inode<NtfsRs>, request: FiemapRequest<'_>) -> Result {
-        inode::check_readable(inode)?;
-        request.iomap::<_, Data>(inode)
+        fiemap::fiemap(inode, request)
     }
 }
 
