@@ -59,6 +59,10 @@ impl Operations<NtfsRs> for Regular {
         inode::getattr(inode, stat)
     }
 
+    fn file_flags(inode: &Inode<NtfsRs>) -> u32 {
+        inode::file_flags(inode)
+    }
+
     fn setattr(inode: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
         if inode.data().file.kind() != Kind::File {
             return inode::setattr(inode, attr);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files whose bytes are not on the volume as they are: where fiemap says they are. ntfs-3g makes the compressed ones; what WOF and EFS mark is put there below every driver."""
+"""Files whose bytes are not on the volume as they are: where fiemap says they are, and what lsattr shows of these and
+of others. ntfs-3g makes the compressed ones; what WOF and EFS mark is put there below every driver."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import struct
@@ -78,6 +80,13 @@ def run(report: Report, ground: Ground) -> None:
                 units(report, root, image, numbers["compressed/mixed"])
                 overlaid(report, root)
                 encrypted(report, root)
+                flags(report, root)
+            with ground.mount("nocase", device=device, at="/mnt/encoded") as root, report.case("lsattr shows F of a folder, and of no file, where case is ignored"):
+                assert syscalls.file_flags(root) & syscalls.FS_CASEFOLD and syscalls.file_flags(f"{root}/compressed") & syscalls.FS_CASEFOLD
+                assert syscalls.file_xflags(root) & syscalls.FS_XFLAG_CASEFOLD
+                assert not syscalls.file_flags(f"{root}/plain") & syscalls.FS_CASEFOLD
+                os.stat(f"{root}/PLAIN")
+            immutable(report, ground, device)
     finally:
         os.unlink(image)
 
@@ -154,3 +163,45 @@ def encrypted(report: Report, root: str) -> None:
             expect_error(errno.EACCES, os.open, f"{root}/secret", way)
         expect_error(errno.EACCES, os.truncate, f"{root}/secret", 5)
         assert os.stat(f"{root}/secret").st_size == len(mixed())
+
+
+def flags(report: Report, root: str) -> None:
+    with report.case("lsattr shows c of what is compressed, and nothing of what is not"):
+        assert syscalls.file_flags(f"{root}/compressed") == syscalls.file_flags(f"{root}/compressed/mixed") == syscalls.FS_COMPR
+        assert syscalls.file_flags(f"{root}/plain") == syscalls.file_flags(root) == 0
+        assert syscalls.file_xflags(f"{root}/plain") == 0
+        assert syscalls.file_flags(f"{root}/system") == 0
+    with report.case("flags cannot be set: EOPNOTSUPP"):
+        for path in (f"{root}/plain", f"{root}/compressed"):
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                for bits in (0, syscalls.FS_COMPR, syscalls.FS_IMMUTABLE, syscalls.FS_CASEFOLD):
+                    expect_error(errno.EOPNOTSUPP, fcntl.ioctl, fd, syscalls.FS_IOC_SETFLAGS, struct.pack("<Q", bits))
+                expect_error(errno.EOPNOTSUPP, fcntl.ioctl, fd, syscalls.FS_IOC_FSSETXATTR, bytes(28))
+            finally:
+                os.close(fd)
+
+
+def immutable(report: Report, ground: Ground, device: str) -> None:
+    with ground.mount("sys_immutable", device=device, flags=0, at="/mnt/encoded") as root:
+        with report.case("with sys_immutable nobody changes a file of the system, and all else can be changed"):
+            assert "sys_immutable" in ground.shown_options(root)
+            expect_error(errno.EPERM, os.open, f"{root}/system", os.O_WRONLY)
+            expect_error(errno.EPERM, os.truncate, f"{root}/system", 0)
+            expect_error(errno.EPERM, os.chmod, f"{root}/system", 0o444)
+            expect_error(errno.EPERM, os.utime, f"{root}/system", (5, 5))
+            os.truncate(f"{root}/plain", 5000)
+            os.utime(root, (5, 5))
+        with report.case("lsattr and statx show what is immutable: not the root folder, which is marked as the system's too"):
+            for name in ("system", "system folder"):
+                assert syscalls.file_flags(f"{root}/{name}") & syscalls.FS_IMMUTABLE, name
+                assert syscalls.statx(f"{root}/{name}").attributes & syscalls.STATX_ATTR_IMMUTABLE, name
+            for name in ("", "plain"):
+                assert not syscalls.file_flags(f"{root}/{name}") & syscalls.FS_IMMUTABLE, name
+                assert not syscalls.statx(f"{root}/{name}").attributes & syscalls.STATX_ATTR_IMMUTABLE, name
+            assert syscalls.statx(root).attributes_mask & syscalls.STATX_ATTR_IMMUTABLE
+    with ground.mount("", device=device, flags=0, at="/mnt/encoded") as root:
+        with report.case("without the option a file of the system is a file"):
+            os.truncate(f"{root}/system", 100)
+        with report.case("a remount does not change it"):
+            expect_error(errno.EINVAL, syscalls.mount, device, root, ground.fstype, syscalls.MS_REMOUNT, "sys_immutable")
