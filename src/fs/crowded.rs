@@ -38,7 +38,10 @@ use super::{
         For,
         NewRecord, //
     },
-    switch::insert,
+    switch::{
+        insert,
+        take_out, //
+    },
     transaction::{
         PageId,
         Transaction, //
@@ -51,8 +54,6 @@ use crate::ondisk::{
         AttributeType,
         Form as RecordForm, //
     },
-    log::change::Change,
-    record::FileRecord,
     units::{
         AttributeId,
         ClusterCount,
@@ -150,8 +151,8 @@ impl<'v, D: Device> NamesOut<'v, D> {
         transaction: &mut Transaction<'_>,
         page: PageId,
     ) -> Result {
-        take_out(transaction, page, |type_, id| match type_ {
-            AttributeType::FILE_NAME => self.ids.iter().any(|(old, _)| *old == id),
+        take_out(transaction, page, |attribute| match attribute.type_ {
+            AttributeType::FILE_NAME => self.ids.iter().any(|(old, _)| *old == attribute.id),
             type_ => type_ == AttributeType::ATTRIBUTE_LIST,
         })?;
         insert(volume, transaction, page, self.list.attribute())
@@ -220,27 +221,5 @@ fn choose<D: Device>(
             .ok_or(Error::NoRoom)?;
         longest.goes = true;
         left = left.saturating_sub(longest.length);
-    }
-}
-
-/// Takes out of a mapped record what `goes` says of type and id.
-fn take_out(
-    transaction: &mut Transaction<'_>,
-    page: PageId,
-    goes: impl Fn(AttributeType, AttributeId) -> bool,
-) -> Result {
-    let place = transaction.place(page);
-    // Each turn takes one out.
-    loop {
-        let found = FileRecord::parse(transaction.bytes(page))
-            .at(place)?
-            .attributes()
-            .filter_map(core::result::Result::ok)
-            .find(|attribute| goes(attribute.type_, attribute.id))
-            .map(|attribute| attribute.offset);
-        let Some(at) = found else {
-            return Ok(());
-        };
-        transaction.change(page, |record| Change::delete_attribute(record, at))?;
     }
 }
