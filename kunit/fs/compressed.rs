@@ -137,6 +137,65 @@ mod tests {
     }
 
     #[test]
+    fn the_layout_tells_units_that_are_as_they_are_from_others() -> Result {
+        let (_, volume, inode) = volume(2)?;
+        let stream = plain(inode.data())?.ok_or(ENOENT)?;
+        let on_device = |lcn: usize| ByteOffset::new((lcn * CLUSTER) as u64);
+        let expected = [
+            (UNIT, Source::Encoded(on_device(20))),
+            (UNIT, Source::Device(on_device(24))),
+            (UNIT, Source::Hole),
+            (UNIT, Source::Encoded(on_device(30))),
+        ];
+        let mut at = 0;
+        for (length, source) in expected {
+            let found = plain(layout(&volume, stream, ByteOffset::new(at as u64)))?;
+            assert_eq!(found.length.get(), length as u64);
+            assert_eq!(found.source, source);
+            at += length;
+        }
+        // From within a unit to its end.
+        let found = plain(layout(&volume, stream, ByteOffset::new(100)))?;
+        assert_eq!(found.length.get(), (UNIT - 100) as u64);
+        Ok(())
+    }
+
+    /// A unit of two compressed clusters that lie apart, and one that nobody reads.
+    #[test]
+    fn the_layout_has_every_run_of_a_unit_and_all_of_its_bytes() -> Result {
+        let disk = Disk::new()?;
+        let apart = Clusters {
+            highest_vcn: 7,
+            allocated: 2 * UNIT as u64,
+            data: 2 * UNIT as u64,
+            initialized: UNIT as u64,
+            compressed: Some(3 * CLUSTER as u64),
+            // LCN 20, 40, a hole of two; LCN 30, a hole of three.
+            mapping_pairs: &[0x11, 1, 20, 0x11, 1, 20, 0x01, 2, 0x11, 1, 0xf6, 0x01, 3, 0],
+            ..VALUE
+        };
+        let mut data = apart.to_bytes()?;
+        *data.get_mut(UNIT_SHIFT_AT).ok_or(EINVAL)? = 2;
+        disk.put_file(SAMPLE, &[&data])?;
+        let volume = mount(&disk)?;
+        let inode = open_file(&volume, SAMPLE)?;
+        let stream = plain(inode.data())?.ok_or(ENOENT)?;
+        let on_device = |lcn: usize| ByteOffset::new((lcn * CLUSTER) as u64);
+        let expected = [
+            (CLUSTER, Source::Encoded(on_device(20))),
+            (3 * CLUSTER, Source::Encoded(on_device(40))),
+            (UNIT, Source::Uninitialized(on_device(30))),
+        ];
+        let mut at = 0;
+        for (length, source) in expected {
+            let found = plain(layout(&volume, stream, ByteOffset::new(at as u64)))?;
+            assert_eq!((found.length.get(), found.source), (length as u64, source));
+            at += length;
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_unit_that_is_broken_leaves_the_others_readable() -> Result {
         let (disk, volume, inode) = volume(2)?;
         disk.write_cluster(20, &[0x7f; CLUSTER]);

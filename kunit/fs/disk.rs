@@ -59,6 +59,9 @@ pub(crate) const MIRROR_LCN: usize = 2;
 pub(crate) const RECORDS: usize = 32;
 const LOG_LCN: usize = 3;
 const RECORD_BITMAP_LCN: usize = 12;
+/// Where a long bitmap is, behind all else, and how many clusters it has.
+const LONG_BITMAP_LCN: usize = CLUSTERS;
+const LONG_BITMAP_CLUSTERS: usize = 96;
 /// The first record that the tests put files in. (KUnit has a `FILE` in its assertions.)
 pub(crate) const SAMPLE: u64 = 24;
 
@@ -185,7 +188,12 @@ pub(crate) fn plain<T>(result: fs::error::Result<T>) -> Result<T> {
 impl Disk {
     /// A disk with the least that can be mounted.
     pub(crate) fn new() -> Result<Arc<Self>> {
-        let bytes = KVVec::<u8>::zeroed(CLUSTERS * CLUSTER, GFP_KERNEL)?;
+        Self::with_clusters(CLUSTERS)
+    }
+
+    /// The same, of which so many clusters are in memory.
+    fn with_clusters(clusters: usize) -> Result<Arc<Self>> {
+        let bytes = KVVec::<u8>::zeroed(clusters * CLUSTER, GFP_KERNEL)?;
         let disk = Arc::pin_init(
             pin_init!(Self {
                 bytes <- new_mutex!(bytes),
@@ -291,6 +299,29 @@ impl Disk {
             self.write(LOG_LCN * CLUSTER + sector * 512, &[0xff; 512]);
         }
         Ok(())
+    }
+
+    /// A disk that says that it has so many clusters, with a `$Bitmap` of zeros for all of them: up to twelve
+    /// blocks of the allocator, which counts eight at once.
+    pub(crate) fn with_long_bitmap(clusters: u64) -> Result<Arc<Self>> {
+        let disk = Self::with_clusters(LONG_BITMAP_LCN + LONG_BITMAP_CLUSTERS)?;
+        disk.claim(clusters);
+        let bytes = clusters.div_ceil(64) * 8;
+        let bitmap = Clusters {
+            highest_vcn: LONG_BITMAP_CLUSTERS as u64 - 1,
+            allocated: (LONG_BITMAP_CLUSTERS * CLUSTER) as u64,
+            data: bytes,
+            initialized: bytes,
+            mapping_pairs: &[0x11, LONG_BITMAP_CLUSTERS as u8, LONG_BITMAP_LCN as u8, 0],
+            ..Clusters::DATA
+        };
+        disk.put_file(6, &[&bitmap.to_bytes()?])?;
+        Ok(disk)
+    }
+
+    /// Where a byte of that `$Bitmap` is.
+    pub(crate) fn long_bitmap_at(byte: usize) -> usize {
+        LONG_BITMAP_LCN * CLUSTER + byte
     }
 
     /// Where the byte is in which `$MFT`'s `$BITMAP` has the bit of a record.

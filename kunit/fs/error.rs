@@ -70,6 +70,7 @@ mod tests {
             FsError::NotFound,
             FsError::NotDirectory,
             FsError::Unsupported("this"),
+            FsError::Encrypted,
             FsError::NoRoom,
             FsError::ReadOnly,
         ];

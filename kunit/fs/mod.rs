@@ -11,12 +11,14 @@ pub(crate) mod scene;
 #[cfg(not(CONFIG_RUST))]
 mod allocation_failures;
 mod allocator;
+mod allocator_model;
 mod attribute;
 mod bitmap;
 mod bits;
 mod broken;
 mod cache;
 mod compressed;
+mod count;
 mod data;
 mod directory;
 mod error;

@@ -310,10 +310,11 @@ impl Attribute {
     }
 
     /// Why the value cannot be read, if this driver does not know how.
-    pub fn unsupported(&self) -> Option<&'static str> {
+    pub fn unsupported(&self) -> Option<Error> {
+        let refusal = self.refusal.map(Error::Unsupported);
         match self.flags.is_encrypted() {
-            true => self.refusal.or(Some("encrypted data")),
-            false => self.refusal,
+            true => refusal.or(Some(Error::Encrypted)),
+            false => refusal,
         }
     }
 
@@ -321,9 +322,10 @@ impl Attribute {
     ///
     /// Plain bytes in a value that is compressed, encrypted or elsewhere would be garbage to all others. One in
     /// its record is never compressed, but would be once it leaves it.
-    pub fn unwritable(&self) -> Option<&'static str> {
+    pub fn unwritable(&self) -> Option<Error> {
+        let compressed = Error::Unsupported("writing compressed data");
         match self.flags.is_compressed() {
-            true => self.unsupported().or(Some("writing compressed data")),
+            true => self.unsupported().or(Some(compressed)),
             false => self.unsupported(),
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Counting the zeros of `$Bitmap` and of `$MFT`'s `$BITMAP`.
+//! Counting the zeros of `$Bitmap` and of `$MFT`'s `$BITMAP` where they are not fit to be written: one within its
+//! record, or one with holes. All others are counted by their [`Allocator`](super::allocator::Allocator).
 //!
 //! The count is made when somebody asks for the first time, with large reads, and kept.
 

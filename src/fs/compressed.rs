@@ -258,3 +258,52 @@ pub(super) fn locate(
         _ => in_unit,
     })
 }
+
+/// What is at `offset`, see [`data::layout`].
+pub(super) fn layout(
+    geometry: &Geometry,
+    mapping: &Mapping,
+    sizes: Sizes,
+    unit: Unit,
+    place: Place,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let cluster = geometry.cluster_size();
+    let start = unit.start_of(offset);
+    let end = start.get().saturating_add(unit.bytes);
+    let rest = ByteCount::new(end.saturating_sub(offset.get()));
+    let is_read = start.get() < sizes.initialized.get();
+    let within = |initialized: ByteCount| -> Result<ByteExtent> {
+        let found = data::locate(geometry, mapping, initialized, place, offset)?;
+        Ok(ByteExtent {
+            length: found.length.min(rest),
+            ..found
+        })
+    };
+    match stored(mapping, unit, cluster.vcn_of(start)) {
+        Stored::Nothing => locate(geometry, mapping, sizes, unit, place, offset),
+        Stored::Plain => within(sizes.initialized),
+        Stored::Compressed(_) => {
+            let found = within(ByteCount::new(u64::MAX))?;
+            let Source::Device(at) = found.source else {
+                return Ok(found);
+            };
+            let next = found.offset.get().saturating_add(found.length.get());
+            let (next, end) = (ByteOffset::new(next), ByteOffset::new(end));
+            let (next, end) = (cluster.vcn_of(next), cluster.vcn_of(end));
+            let is_last = !mapping
+                .runlist
+                .extents_from(next)
+                .take_while(|run| run.vcn < end)
+                .any(|run| run.target != Target::Hole);
+            Ok(ByteExtent {
+                length: if is_last { rest } else { found.length },
+                source: match is_read {
+                    true => Source::Encoded(at),
+                    false => Source::Uninitialized(at),
+                },
+                ..found
+            })
+        }
+    }
+}

@@ -38,7 +38,10 @@ use super::{
         For,
         NewRecord, //
     },
-    switch::insert,
+    switch::{
+        insert,
+        take_out, //
+    },
     transaction::{
         PageId,
         Transaction, //
@@ -154,8 +157,8 @@ impl<'v, D: Device> NamesOut<'v, D> {
         let place = transaction.place(page);
         let header = FileRecord::parse(transaction.bytes(page)).at(place)?;
         let links = header.header().link_count;
-        take_out(transaction, page, |type_, id| match type_ {
-            AttributeType::FILE_NAME => self.ids.iter().any(|(old, _)| *old == id),
+        take_out(transaction, page, |attribute| match attribute.type_ {
+            AttributeType::FILE_NAME => self.ids.iter().any(|(old, _)| *old == attribute.id),
             type_ => type_ == AttributeType::ATTRIBUTE_LIST,
         })?;
         insert(volume, transaction, page, self.list.attribute())?;
@@ -239,26 +242,4 @@ fn set_link_count(transaction: &mut Transaction<'_>, page: PageId, count: u16) -
     transaction.change(page, |record| {
         Change::set_link_count(record, count).map(second)
     })
-}
-
-/// Takes out of a mapped record what `goes` says of type and id.
-fn take_out(
-    transaction: &mut Transaction<'_>,
-    page: PageId,
-    goes: impl Fn(AttributeType, AttributeId) -> bool,
-) -> Result {
-    let place = transaction.place(page);
-    // Each turn takes one out.
-    loop {
-        let found = FileRecord::parse(transaction.bytes(page))
-            .at(place)?
-            .attributes()
-            .filter_map(core::result::Result::ok)
-            .find(|attribute| goes(attribute.type_, attribute.id))
-            .map(|attribute| attribute.offset);
-        let Some(at) = found else {
-            return Ok(());
-        };
-        transaction.change(page, |record| Change::delete_attribute(record, at))?;
-    }
 }

@@ -81,10 +81,7 @@ pub fn read_at_probed<D: Device, P: Probe>(
 }
 
 fn check_supported(attribute: &Attribute) -> Result {
-    match attribute.unsupported() {
-        Some(what) => Err(Error::Unsupported(what)),
-        None => Ok(()),
-    }
+    attribute.unsupported().map_or(Ok(()), Err)
 }
 
 /// Copies as much as fits, and says how much.
@@ -230,6 +227,23 @@ pub fn map_extent_at_once<D: Device>(
     check_supported(attribute).ok()?;
     let mapping = attribute.mapping_if_loaded()?;
     locate_in(store, attribute, &mapping, offset).ok()
+}
+
+/// What is at `offset` of a non-resident attribute, for who is only told of places: as [`map_extent`], but of a
+/// compressed value it says which units are as they are. Bytes that are compressed are told with their clusters,
+/// the last of which stand for all bytes up to the end of the unit.
+pub fn layout<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let Some(unit) = attribute.compression_unit() else {
+        return map_extent(store, attribute, offset);
+    };
+    check_supported(attribute)?;
+    let mapping = attribute.mapping(store)?;
+    let (geometry, place) = (store.geometry(), attribute.place());
+    compressed::layout(geometry, &mapping, attribute.sizes(), unit, place, offset)
 }
 
 fn locate_in<D: Device>(

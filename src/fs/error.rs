@@ -88,6 +88,8 @@ pub enum Error {
     NotDirectory,
     /// Valid, but not handled by this driver; says what.
     Unsupported(&'static str),
+    /// The content is encrypted by EFS, and only Windows has the keys.
+    Encrypted,
     /// The MFT record has no room for what should be put into it.
     NoRoom,
     /// The volume is not to be written, or not any more.
@@ -141,6 +143,7 @@ impl fmt::Display for Error {
             }
             Self::NotDirectory => f.write_str("not a directory"),
             Self::Unsupported(what) => f.write_fmt(fmt!("{} not supported", what)),
+            Self::Encrypted => f.write_str("encrypted data cannot be read without its key"),
             Self::NoRoom => f.write_str("no room left in the MFT record"),
             Self::ReadOnly => f.write_str("the volume is read-only"),
         }

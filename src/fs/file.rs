@@ -78,10 +78,7 @@ pub(super) fn check_writable(data: &Attribute) -> Result {
     if let Some(damage) = data.damage() {
         return Err(damage);
     }
-    match data.unwritable() {
-        Some(what) => Err(Error::Unsupported(what)),
-        None => Ok(()),
-    }
+    data.unwritable().map_or(Ok(()), Err)
 }
 
 /// Promises clusters for a buffered write of `length` bytes at `at`, and says what is there.

@@ -246,10 +246,7 @@ impl Inode {
         match (&self.overlay, self.data()?) {
             (Err(error), _) => Err(*error),
             (Ok(Some(_)), _) | (Ok(None), None) => Ok(()),
-            (Ok(None), Some(data)) => match data.unsupported() {
-                Some(what) => Err(Error::Unsupported(what)),
-                None => Ok(()),
-            },
+            (Ok(None), Some(data)) => data.unsupported().map_or(Ok(()), Err),
         }
     }
 

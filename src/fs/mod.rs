@@ -14,7 +14,7 @@
 //! changes of the mapping of an attribute (mutex of its `Unrecorded`)
 //!   -> making $MFT longer (mutex), changes of its mapping (the same mutex of $MFT, only tried)
 //!   -> record or index block (mutex of its buffer)
-//!   -> trimming, writing back of $Bitmap (a mutex each, never both)
+//!   -> trimming, writing back of $Bitmap, counting in it (a mutex each, never two of them)
 //!   -> cluster allocator (mutex)
 //!   -> mapping of $MFT (mutex)
 //!   -> mapping of an attribute, places of its parts, mapping of a bitmap (a mutex each)
@@ -28,7 +28,7 @@
 //! allocator's lock if that is free.
 //!
 //! The device is read with no lock held but that of what is being filled: a buffer, or the allocator's
-//! copy of `$Bitmap` below it.
+//! copy of `$Bitmap` below it, or that of counting.
 
 #![forbid(unsafe_code)]
 #![deny(

@@ -157,7 +157,8 @@ impl Records {
 
     /// Whether a file can have `count` records beyond those that are set aside.
     pub(super) fn has<D: Device>(&self, store: &Store<D>, count: u64) -> Result<bool> {
-        Ok(self.free(store)?.saturating_sub(self.withheld) >= count)
+        let needed = self.withheld.saturating_add(count);
+        self.bits.has(store, ClusterCount::new(needed))
     }
 
     /// The parts that were left behind up to now.

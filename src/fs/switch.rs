@@ -227,20 +227,7 @@ impl<'v, D: Device> Switch<'v, D> {
             let stays = self.in_base.is_none() && self.pieces.iter().any(kept);
             attribute.type_ == AttributeType::ATTRIBUTE_LIST || (is_own && !stays)
         };
-        let place = transaction.place(page);
-        // Each turn takes one out.
-        loop {
-            let found = FileRecord::parse(transaction.bytes(page))
-                .at(place)?
-                .attributes()
-                .filter_map(core::result::Result::ok)
-                .find(goes)
-                .map(|attribute| attribute.offset);
-            let Some(at) = found else {
-                return Ok(());
-            };
-            transaction.change(page, |record| Change::delete_attribute(record, at))?;
-        }
+        take_out(transaction, page, goes)
     }
 
     /// Puts into the base record what is to be there.
@@ -281,6 +268,28 @@ impl<'v, D: Device> Switch<'v, D> {
             records.put_left_behind(left_behind);
         }
         self.claimed
+    }
+}
+
+/// Takes all attributes out of a mapped record that are to go.
+pub(super) fn take_out(
+    transaction: &mut Transaction<'_>,
+    page: PageId,
+    goes: impl Fn(&AttributeRecord<'_>) -> bool,
+) -> Result {
+    let place = transaction.place(page);
+    // Each turn takes one out.
+    loop {
+        let found = FileRecord::parse(transaction.bytes(page))
+            .at(place)?
+            .attributes()
+            .filter_map(core::result::Result::ok)
+            .find(&goes)
+            .map(|attribute| attribute.offset);
+        let Some(at) = found else {
+            return Ok(());
+        };
+        transaction.change(page, |record| Change::delete_attribute(record, at))?;
     }
 }
 

@@ -15,6 +15,7 @@ use kernel::{
 use super::{
     allocator::{
         Allocator,
+        Progress,
         Zone, //
     },
     array,
@@ -217,26 +218,39 @@ impl<D: Device> Volume<D> {
 
     /// Clusters that are free; `None` if `$Bitmap` cannot be opened.
     ///
-    /// Counts at the first call, which reads all of `$Bitmap`; may sleep.
+    /// Counts what is not counted yet, see [`Volume::count_free`]; may sleep.
     pub fn free_clusters(&self) -> Result<Option<ClusterCount>> {
-        if let (true, Ok(allocator)) = (self.is_writable(), &self.allocator) {
-            return allocator.free(&self.store).map(Some);
-        }
-        match &self.clusters {
-            Some(bitmap) => Ok(Some(ClusterCount::new(bitmap.free(&self.store)?))),
-            None => Ok(None),
+        match (&self.allocator, &self.clusters) {
+            (Ok(allocator), _) => allocator.free(&self.store).map(Some),
+            (_, Some(bitmap)) => Ok(Some(ClusterCount::new(bitmap.free(&self.store)?))),
+            _ => Ok(None),
         }
     }
 
-    /// How many MFT records there are, and how many of them are free. Counts at the first call.
+    /// How many MFT records there are, and how many of them are free. Counts what is not counted yet.
     pub fn record_counts(&self) -> Result<RecordCounts> {
         let total = self.store.record_count();
         let free = match (&self.record_allocator, &self.record_bits) {
-            (Ok(allocator), _) if self.is_writable() => allocator.free(&self.store)?,
+            (Ok(allocator), _) => allocator.free(&self.store)?,
             (_, Some(bitmap)) => bitmap.free(&self.store)?,
             _ => 0,
         };
         Ok(RecordCounts { total, free })
+    }
+
+    /// Counts the free clusters and records, so that nobody need wait for that later.
+    ///
+    /// `go_on` is asked before each read, of at most 256 KiB; when it says no, that is all. May sleep, and holds
+    /// no lock meanwhile for which anybody waits who does not need the count himself. Whoever does meets the same
+    /// error. A bitmap that is not fit to be written is counted when it is asked for.
+    pub fn count_free(&self, go_on: impl Fn() -> bool) -> Result {
+        let clusters = self.allocator.as_ref().ok().map(|bits| &**bits);
+        let records = self.record_allocator.as_ref().ok().map(|own| own.bits());
+        for bits in [clusters, records].into_iter().flatten() {
+            // Each turn counts a part of the bitmap.
+            while go_on() && bits.count_some(&self.store)? == Progress::Counting {}
+        }
+        Ok(())
     }
 
     /// Opens a file by reference; see [`Inode::open`].

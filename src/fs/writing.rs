@@ -492,7 +492,7 @@ impl<D: Device> Volume<D> {
     }
 
     /// Checks that what the volume needs to be found again is not among the free clusters: the boot sector,
-    /// `$MFT`, its mirror, and both bitmaps.
+    /// `$MFT`, its mirror, and both bitmaps. Reads only what `$Bitmap` tells of these, a bit for a cluster.
     fn check_own_clusters(&self) -> Result {
         let clusters = self.allocator()?;
         let geometry = self.geometry();

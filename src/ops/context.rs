@@ -63,6 +63,7 @@ impl fs_context::Operations<NtfsRs> for Context {
                 mounted.set_read_only();
             }
         }
+        super_block::start_counting(&mounted);
         Ok(mounted)
     }
 

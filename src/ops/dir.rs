@@ -59,6 +59,10 @@ impl vfs::inode::Operations<NtfsRs> for Directory {
         inode::getattr(inode, stat)
     }
 
+    fn file_flags(inode: &Inode) -> u32 {
+        inode::file_flags(inode)
+    }
+
     fn setattr(inode: &Inode, attr: &mut Iattr) -> Result {
         inode::setattr(inode, attr)
     }

@@ -37,6 +37,8 @@ impl From<FsError> for Error {
             FsError::Stale(_) => ESTALE,
             FsError::NotDirectory => ENOTDIR,
             FsError::Unsupported(_) => EOPNOTSUPP,
+            // As Windows says it to who has not the key.
+            FsError::Encrypted => EACCES,
         }
     }
 }
@@ -85,7 +87,9 @@ pub(super) fn log(sb: &SuperBlock<NtfsRs>, error: FsError) -> Error {
         | FsError::Stale(_)
         | FsError::NotDirectory
         | FsError::NoMemory => {}
-        FsError::Unsupported(_) | FsError::NoRoom => sb.warn(fmt!("{}", error)),
+        FsError::Unsupported(_) | FsError::Encrypted | FsError::NoRoom => {
+            sb.warn(fmt!("{}", error))
+        }
         FsError::NotNtfs | FsError::Corrupt(_) | FsError::Device(_) | FsError::Unwritten(_) => {
             sb.error(fmt!("{}", error))
         }
@@ -98,7 +102,7 @@ pub(super) fn report_file(inode: &Inode<NtfsRs>, error: FsError) -> Error {
     let sb = inode.super_block();
     match error {
         // The other errors say where they were found.
-        FsError::Unsupported(_) => {
+        FsError::Unsupported(_) | FsError::Encrypted => {
             sb.warn(fmt!("file {}: {}", inode.ino(), error));
             error.into()
         }

@@ -5,6 +5,7 @@
 use super::{
     error::report,
     fallocate,
+    fiemap,
     inode,
     iomap::{
         self,
@@ -58,6 +59,10 @@ impl Operations<NtfsRs> for Regular {
         inode::getattr(inode, stat)
     }
 
+    fn file_flags(inode: &Inode<NtfsRs>) -> u32 {
+        inode::file_flags(inode)
+    }
+
     fn setattr(inode: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
         if inode.data().file.kind() != Kind::File {
             return inode::setattr(inode, attr);
@@ -76,8 +81,7 @@ impl Operations<NtfsRs> for Regular {
 
 impl FileOperations<NtfsRs> for Regular {
     fn fiemap(inode: &Inode<NtfsRs>, request: FiemapRequest<'_>) -> Result {
-        inode::check_readable(inode)?;
-        request.iomap::<_, Data>(inode)
+        fiemap::fiemap(inode, request)
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     fs::{
         attribute::Attribute,
+        directory::CaseMode,
         error::Error as FsError,
         inode::{
             Inode as File,
@@ -35,11 +36,15 @@ use crate::{
     ondisk::{
         standard_information::FileAttributes,
         time::NtTime,
-        units::MftReference, //
+        units::{
+            system_record,
+            MftReference, //
+        }, //
     },
     vfs::{
         iattr::Iattr,
         inode::{
+            file_flags,
             Iget,
             Inode, //
         },
@@ -123,6 +128,10 @@ fn fill(
     inode.set_ctime(timespec(times.change));
     inode.set_blocks(file.allocated().get().div_ceil(512));
 
+    if options.sys_immutable && is_of_the_system(&file) {
+        inode.set_immutable();
+    }
+
     let special = mode::RWX & !options.fmask;
     match file.kind() {
         Kind::Directory => {
@@ -164,6 +173,14 @@ fn fill(
         }
     }
     inode.init(InodeData { file })
+}
+
+/// Whether it is a file or directory that Windows calls the system's own. The root directory is marked so too,
+/// but what is in it is the user's.
+fn is_of_the_system(file: &File) -> bool {
+    file.file_attributes().contains(FileAttributes::SYSTEM)
+        && matches!(file.kind(), Kind::File | Kind::Directory)
+        && file.reference().number != system_record::ROOT
 }
 
 /// The bytes of a directory's index blocks, or of its root if it has none.
@@ -221,7 +238,7 @@ pub(super) fn writable_stream(inode: &Inode<NtfsRs>) -> Result<&Attribute> {
 pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
     check_not_stopped(inode)?;
     let refused = match inode.data().file.data() {
-        Ok(Some(stream)) => stream.unwritable().map(FsError::Unsupported),
+        Ok(Some(stream)) => stream.unwritable(),
         Ok(None) => Some(FsError::Unsupported(
             "file without a data stream, to be written",
         )),
@@ -257,6 +274,10 @@ pub(super) fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
             set |= linux;
         }
     }
+    mask |= attributes::IMMUTABLE;
+    if inode.is_immutable() {
+        set |= attributes::IMMUTABLE;
+    }
     stat.set_attributes(set, mask);
     if file.kind() == Kind::File {
         let (memory, offset) = match uses_iomap(inode) {
@@ -266,6 +287,33 @@ pub(super) fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
         stat.set_dio_align(memory, offset);
     }
     Ok(())
+}
+
+/// What `lsattr` shows: what Windows knows of it, and how names are found. There is nothing in NTFS that would say
+/// "append only" or "no dump".
+pub(super) fn file_flags(inode: &Inode<NtfsRs>) -> u32 {
+    let file = &inode.data().file;
+    let attributes = file.file_attributes();
+    let ignores_case = inode.super_block().data().options.case == CaseMode::Ignore;
+    let known = [
+        (
+            attributes.contains(FileAttributes::COMPRESSED),
+            file_flags::COMPRESSED,
+        ),
+        (
+            attributes.contains(FileAttributes::ENCRYPTED),
+            file_flags::ENCRYPTED,
+        ),
+        (inode.is_immutable(), file_flags::IMMUTABLE),
+        (
+            file.kind() == Kind::Directory && ignores_case,
+            file_flags::IGNORES_CASE,
+        ),
+    ];
+    known
+        .iter()
+        .filter(|(is_set, _)| *is_set)
+        .fold(0, |all, (_, flag)| all | flag)
 }
 
 /// What `chmod`, `utimensat` and others change of what is no regular file: its mode is that of the mount.

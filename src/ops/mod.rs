@@ -17,6 +17,7 @@ mod dir;
 mod error;
 mod export;
 mod fallocate;
+mod fiemap;
 mod file;
 mod inode;
 mod iomap;

@@ -52,6 +52,7 @@ mod opt {
     pub(super) const FORCE: u8 = 11;
     pub(super) const DISCARD: u8 = 12;
     pub(super) const ERRORS: u8 = 13;
+    pub(super) const SYS_IMMUTABLE: u8 = 14;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
@@ -89,6 +90,8 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"discard", opt::DISCARD, Kind::Flag),
     Spec::new(c"discard", opt::DISCARD, Kind::Bool),
     Spec::new(c"errors", opt::ERRORS, Kind::Enum(ERRORS)),
+    Spec::new(c"sys_immutable", opt::SYS_IMMUTABLE, Kind::Flag),
+    Spec::new(c"sys_immutable", opt::SYS_IMMUTABLE, Kind::Bool),
     // These say how to write.
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Bool),
@@ -170,6 +173,7 @@ pub(super) struct Requested {
     force: Option<bool>,
     discard: Option<bool>,
     errors: Option<OnErrors>,
+    sys_immutable: Option<bool>,
 }
 
 impl Requested {
@@ -215,6 +219,7 @@ impl Requested {
             (opt::FORCE, value) => self.force = Some(is_on(value)),
             (opt::ERRORS, Value::Enum(word)) => self.errors = Some(OnErrors::from_raw(word)),
             (opt::DISCARD, value) => self.discard = Some(is_on(value)),
+            (opt::SYS_IMMUTABLE, value) => self.sys_immutable = Some(is_on(value)),
             (opt::FOR_WRITING, _) => {
                 fc.warnf(fmt!("an option says how to write, and has no effect yet"))
             }
@@ -238,6 +243,7 @@ impl Requested {
             charset: self.charset.unwrap_or(Charset::Utf8),
             case: self.case.unwrap_or(CaseMode::Exact),
             native_symlink: self.native_symlink.unwrap_or(NativeSymlink::Raw),
+            sys_immutable: self.sys_immutable.unwrap_or(false),
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
             force: Atomic::new(self.force.unwrap_or(false)),
             discard: Atomic::new(self.discard.unwrap_or(false)),
@@ -272,6 +278,11 @@ impl Requested {
                 "native_symlink",
                 self.native_symlink
                     .is_some_and(|shown| shown != options.native_symlink),
+            ),
+            (
+                "sys_immutable",
+                self.sys_immutable
+                    .is_some_and(|immutable| immutable != options.sys_immutable),
             ),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, differs)| *differs) {
@@ -320,6 +331,8 @@ pub(super) struct Options {
     pub(super) case: CaseMode,
     /// How absolute link targets are shown.
     pub(super) native_symlink: NativeSymlink,
+    /// Whether files of the system, as Windows calls them, are not to be changed.
+    pub(super) sys_immutable: bool,
     show_system_files: Atomic<bool>,
     force: Atomic<bool>,
     discard: Atomic<bool>,
@@ -367,6 +380,9 @@ impl Options {
         }
         if self.native_symlink == NativeSymlink::Relative {
             seq_print!(seq, ",native_symlink=rel");
+        }
+        if self.sys_immutable {
+            seq_print!(seq, ",sys_immutable");
         }
         if self.force() {
             seq_print!(seq, ",force");

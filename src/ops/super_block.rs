@@ -46,7 +46,11 @@ use crate::{
             self,
             SuperBlock, //
         },
-        workqueue::Workqueue, //
+        workqueue::{
+            Background,
+            Work,
+            Workqueue, //
+        }, //
     },
 };
 use core::ops::Deref;
@@ -67,8 +71,9 @@ pub(crate) struct Data {
     log: Ratelimit,
     /// Where the ends of writes are handled.
     ended_writes: Workqueue,
-    /// The volume, whose caches the kernel can shrink.
-    volume: Shrinker<Pin<KBox<Volume>>>,
+    /// The volume, whose caches the kernel can shrink, and of which it is counted what is free.
+    #[pin]
+    volume: Background<Shrinker<Pin<KBox<Volume>>>>,
     /// The options in force.
     pub(super) options: Options,
     /// Whether clusters are no smaller than what the device transfers, so that the kernel's generic
@@ -88,6 +93,15 @@ impl Data {
             volume: self.volume.owner().get_ref(),
             _scope: NoFs::enter(),
         }
+    }
+}
+
+/// Counting what is free. Mounting does not wait for it, however large the volume is.
+impl Work for Shrinker<Pin<KBox<Volume>>> {
+    fn work(&self, go_on: impl Fn() -> bool) {
+        let _scope = NoFs::enter();
+        // Whoever needs the count meets the error too, and reports it.
+        let _ = self.owner().count_free(go_on);
     }
 }
 
@@ -140,6 +154,7 @@ impl super_block::Operations for NtfsRs {
     }
 
     fn freeze_fs(sb: &SuperBlock<Self>) -> Result {
+        sb.data().volume.stop();
         end_writing(sb)
     }
 
@@ -147,6 +162,7 @@ impl super_block::Operations for NtfsRs {
         if sb.data().volume().is_stopped() {
             return Ok(());
         }
+        start_counting(sb);
         // It was writable before. If it is not any more, that is said, and each write fails.
         if !sb.is_read_only() && !begin_writing(sb, |why| sb.error(why)) {
             sb.data().volume().shutdown();
@@ -155,6 +171,7 @@ impl super_block::Operations for NtfsRs {
     }
 
     fn put_super(sb: &SuperBlock<Self>) {
+        sb.data().volume.stop();
         // The log says what failed; there is nobody else to tell.
         let _ = end_writing(sb);
     }
@@ -227,6 +244,12 @@ pub(super) fn begin_writing(
     }
 }
 
+/// Has it counted in the background what is free, as far as it is not yet. That ends with a freeze and an
+/// unmount; a remount does not wait for it either, and needs no other count.
+pub(super) fn start_counting(sb: &SuperBlock<NtfsRs>) {
+    sb.data().volume.start();
+}
+
 /// Has freed clusters discarded or not, as the options say.
 ///
 /// That a device cannot is told once, when the option comes.
@@ -279,7 +302,7 @@ pub(super) fn fill<'a>(
     let data = try_pin_init!(Data {
         log <- Ratelimit::new(),
         ended_writes: Workqueue::new(c"ntfs_rs")?,
-        volume: Shrinker::new(KBox::into_pin(volume), c"ntfs_rs")?,
+        volume <- Background::new(Shrinker::new(KBox::into_pin(volume), c"ntfs_rs")?),
         options,
         uses_iomap,
         io_size: cluster.max(u32::try_from(PAGE_SIZE)?),

@@ -37,6 +37,10 @@ impl Operations<NtfsRs> for Link {
         inode::getattr(inode, stat)
     }
 
+    fn file_flags(inode: &Inode<NtfsRs>) -> u32 {
+        inode::file_flags(inode)
+    }
+
     fn setattr(inode: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
         inode::setattr(inode, attr)
     }

@@ -396,6 +396,12 @@ void ntfs_helper_init_work(struct work_struct *work, work_func_t func)
 	INIT_WORK(work, func);
 }
 
+/* INIT_WORK once more: each place where it stands is a lock class, of work that waits for other locks. */
+void ntfs_helper_init_background_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
 bool ntfs_helper_queue_work(struct workqueue_struct *queue, struct work_struct *work)
 {
 	return queue_work(queue, work);

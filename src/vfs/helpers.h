@@ -113,6 +113,7 @@ void ntfs_helper_spin_lock_init(spinlock_t *lock);
 unsigned long ntfs_helper_spin_lock_irqsave(spinlock_t *lock);
 void ntfs_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 void ntfs_helper_init_work(struct work_struct *work, work_func_t func);
+void ntfs_helper_init_background_work(struct work_struct *work, work_func_t func);
 bool ntfs_helper_queue_work(struct workqueue_struct *queue, struct work_struct *work);
 void ntfs_helper_list_init(struct list_head *list);
 bool ntfs_helper_list_empty(const struct list_head *list);

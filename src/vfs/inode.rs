@@ -50,10 +50,28 @@ use kernel::{
     types::Opaque, //
 };
 
+/// Bits of `FS_IOC_GETFLAGS`.
+pub(crate) mod file_flags {
+    use super::bindings;
+
+    /// Compressed; in a directory, new files will be (`FS_COMPR_FL`).
+    pub(crate) const COMPRESSED: u32 = bindings::FS_COMPR_FL;
+    /// Nobody may change it (`FS_IMMUTABLE_FL`).
+    pub(crate) const IMMUTABLE: u32 = bindings::FS_IMMUTABLE_FL;
+    /// Encrypted; in a directory, new files will be (`FS_ENCRYPT_FL`).
+    pub(crate) const ENCRYPTED: u32 = bindings::FS_ENCRYPT_FL;
+    /// A directory in which names that differ by case only are the same (`FS_CASEFOLD_FL`).
+    pub(crate) const IGNORES_CASE: u32 = bindings::FS_CASEFOLD_FL;
+}
+
 /// What every inode can do (`struct inode_operations`).
 pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Adds to `stat` what `generic_fillattr` does not know.
     fn getattr(inode: &Inode<T>, stat: &mut Kstat) -> Result;
+
+    /// What `FS_IOC_GETFLAGS` and `FS_IOC_FSGETXATTR` give (`fileattr_get`), of [`file_flags`]. They cannot be
+    /// set.
+    fn file_flags(inode: &Inode<T>) -> u32;
 
     /// Changes what `attr` says, as far as it is not a mere field of `struct inode`, and takes out of `attr`
     /// what is not to be changed. The caller may do all of it. The inode is locked exclusively.
@@ -147,6 +165,12 @@ impl<T: super_block::Operations> Inode<T> {
     pub(crate) fn generation(&self) -> u32 {
         // SAFETY: Never changes once the inode is seen.
         unsafe { (*self.as_ptr()).i_generation }
+    }
+
+    /// Whether nobody may change it (`IS_IMMUTABLE`).
+    pub(crate) fn is_immutable(&self) -> bool {
+        // SAFETY: The inode is valid; the flag does not change once it is seen.
+        unsafe { (*self.as_ptr()).i_flags & bindings::S_IMMUTABLE != 0 }
     }
 
     /// The size in bytes (`i_size_read`).
@@ -361,6 +385,8 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
     pub(super) const SPECIAL: bindings::inode_operations = bindings::inode_operations {
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
+        fileattr_get: Some(Self::fileattr_get),
+        fileattr_set: Some(Self::fileattr_set),
         ..pin_init::zeroed()
     };
 
@@ -387,6 +413,33 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
 }
 
 impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn fileattr_get(
+        dentry: *mut bindings::dentry,
+        answer: *mut bindings::file_kattr,
+    ) -> c_int {
+        // SAFETY: The VFS passes a dentry of our inode and a structure for the answer.
+        unsafe {
+            let inode = Inode::from_raw((*dentry).d_inode);
+            bindings::fileattr_fill_flags(answer, I::file_flags(inode));
+        }
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn fileattr_set(
+        _idmap: *mut bindings::mnt_idmap,
+        _dentry: *mut bindings::dentry,
+        _wanted: *mut bindings::file_kattr,
+    ) -> c_int {
+        // Without this function it would be `ENOTTY`, as if there were no flags.
+        EOPNOTSUPP.to_errno()
+    }
+
     /// # Safety
     ///
     /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
@@ -421,6 +474,8 @@ impl<T: super_block::Operations, I: DirOperations<T>> Table<T, I> {
         lookup: Some(Self::lookup),
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
+        fileattr_get: Some(Self::fileattr_get),
+        fileattr_set: Some(Self::fileattr_set),
         ..pin_init::zeroed()
     };
 
@@ -447,6 +502,8 @@ impl<T: super_block::Operations, I: FileOperations<T>> Table<T, I> {
     pub(super) const FILE: bindings::inode_operations = bindings::inode_operations {
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
+        fileattr_get: Some(Self::fileattr_get),
+        fileattr_set: Some(Self::fileattr_set),
         fiemap: Some(Self::fiemap),
         ..pin_init::zeroed()
     };
@@ -474,6 +531,8 @@ impl<T: super_block::Operations, I: SymlinkOperations<T>> Table<T, I> {
         get_link: Some(Self::get_link),
         getattr: Some(Self::getattr),
         setattr: Some(Self::setattr),
+        fileattr_get: Some(Self::fileattr_get),
+        fileattr_set: Some(Self::fileattr_set),
         ..pin_init::zeroed()
     };
 

@@ -12,6 +12,8 @@ use kernel::types::Opaque;
 pub(crate) mod attributes {
     /// The file is compressed (`STATX_ATTR_COMPRESSED`).
     pub(crate) const COMPRESSED: u64 = 0x4;
+    /// Nobody may change the file (`STATX_ATTR_IMMUTABLE`).
+    pub(crate) const IMMUTABLE: u64 = 0x10;
     /// The file is encrypted (`STATX_ATTR_ENCRYPTED`).
     pub(crate) const ENCRYPTED: u64 = 0x800;
 }

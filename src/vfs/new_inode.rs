@@ -107,6 +107,11 @@ impl<T: super_block::Operations> NewInode<T> {
         self.raw().i_blocks = blocks;
     }
 
+    /// Lets nobody change it (`S_IMMUTABLE`).
+    pub(crate) fn set_immutable(&mut self) {
+        self.raw().i_flags |= bindings::S_IMMUTABLE;
+    }
+
     /// What tells it from a former file of the same number.
     pub(crate) fn set_generation(&mut self, generation: u32) {
         self.raw().i_generation = generation;

@@ -136,6 +136,7 @@ fn compare_file<D: Device>(
             }
         }
         Err(Error::Unsupported(what)) => report.add_not_yet(what, path),
+        Err(Error::Encrypted) => report.add_not_yet("encrypted data", path),
         Err(error) => report.wrong.push(format!("{path}: {error}")),
     }
 }
@@ -163,6 +164,7 @@ fn compare_content<D: Device>(
             }
         }
         Err(Error::Unsupported(what)) => report.add_not_yet(what, path),
+        Err(Error::Encrypted) => report.add_not_yet("encrypted data", path),
         Err(error) => report.wrong.push(format!("{path}: {error}")),
     }
 }

@@ -3,14 +3,15 @@
 //! The blocks of `$Bitmap` that are in memory, and how many clusters are free in each block.
 //!
 //! A block is read when somebody needs its bits. It stays while it is pinned or has changes that are
-//! not on the device; other blocks can be thrown out. The count of each block is kept, so that the
-//! full ones and the empty ones need not be read to be skipped or found.
+//! not on the device; other blocks can be thrown out. The count of each block is kept from the time on when it
+//! is known, so that the full ones and the empty ones need not be read to be skipped or found.
 //!
 //! No lock of its own: all is behind the mutex of the allocator.
 
 use kernel::prelude::*;
 
 use super::{
+    count::Progress,
     home::Home,
     run::Run, //
 };
@@ -46,8 +47,10 @@ const BLOCK_SHIFT: u32 = 18;
 pub(super) const BLOCK_BITS: usize = 1 << BLOCK_SHIFT;
 /// Bytes of a block.
 pub(super) const BLOCK_BYTES: usize = BLOCK_BITS / 8;
-/// Bytes that are read at once for counting, and written at once.
-pub(super) const TRANSFER_BYTES: usize = 8 * BLOCK_BYTES;
+/// Blocks that are read at once for counting, and written at once.
+pub(super) const TRANSFER_BLOCKS: usize = 8;
+/// Bytes of them.
+pub(super) const TRANSFER_BYTES: usize = TRANSFER_BLOCKS * BLOCK_BYTES;
 /// Unchanged blocks that are kept at most, 16 MiB.
 const MAX_CACHED: usize = 512;
 
@@ -117,8 +120,8 @@ fn bits_of(clusters: ClusterCount, block: usize) -> usize {
 pub(super) struct Slot {
     /// Its bytes, up to a multiple of 8; none unless it is in memory.
     pub(super) bytes: KVVec<u8>,
-    /// Its bits that are not set.
-    free: usize,
+    /// Its bits that are not set, when they have been counted.
+    pub(super) free: Option<usize>,
     /// Those who need it in memory.
     pub(super) pins: u32,
     /// What is not on the device yet.
@@ -131,7 +134,7 @@ impl Slot {
     const fn new() -> Self {
         Self {
             bytes: KVVec::new(),
-            free: 0,
+            free: None,
             pins: 0,
             changed: None,
             referenced: false,
@@ -143,14 +146,18 @@ impl Slot {
 ///
 /// # Invariants
 ///
-/// There is a slot for each block that the bits need. `free` of a slot is right from the time on when
-/// the sum is known, before which no block is in memory. A block that is pinned or changed is in memory.
+/// There is a slot for each block that the bits need. A block that is in memory is counted, and stays so; one
+/// that is not counted is on the device as it is. A block that is pinned or changed is in memory.
 pub(super) struct Blocks {
     pub(super) slots: KVVec<Slot>,
     /// Clusters that the bitmap tells of.
     clusters: ClusterCount,
-    /// Those that are free, when they have been counted.
-    free: Option<ClusterCount>,
+    /// Those that are free, in the blocks that are counted.
+    free: ClusterCount,
+    /// Blocks that are not counted.
+    unknown: usize,
+    /// No block before it is to be counted.
+    pub(super) next_to_count: usize,
     /// Blocks in memory.
     loaded: usize,
     /// Blocks with changes.
@@ -181,7 +188,9 @@ impl Blocks {
         Ok(Self {
             slots: array::collected(core::iter::repeat_with(Slot::new), count)?,
             clusters,
-            free: None,
+            free: ClusterCount::ZERO,
+            unknown: count,
+            next_to_count: 0,
             loaded: 0,
             changed: 0,
             reads: 0,
@@ -210,7 +219,7 @@ impl Blocks {
     }
 
     /// There are more clusters now; those that are new are free. Their number was not changed since this was
-    /// prepared, the block of the last one is pinned, and the free ones have been counted.
+    /// prepared, and the block of the last one is pinned.
     pub(super) fn grow(&mut self, growth: Growth) {
         let Growth {
             clusters,
@@ -220,14 +229,17 @@ impl Blocks {
         let old = self.slots.len();
         let last = old.saturating_sub(1);
         let (before, bits) = (self.bits_of(last), bits_of(clusters, last));
-        let added = clusters.checked_sub(self.clusters).unwrap_or_default();
+        // Pinned, and so known; or there was no bit in it.
+        self.know(last, 0);
         for (new, old) in slots.iter_mut().zip(self.slots.iter_mut()) {
             core::mem::swap(new, old);
         }
         let mut block = old;
         // Each turn goes on to the next block that is new.
-        while let Some(free) = slots.get_mut(block) {
-            free.free = bits_of(clusters, block);
+        while let Some(slot) = slots.get_mut(block) {
+            let bits = bits_of(clusters, block);
+            slot.free = Some(bits);
+            self.free = ClusterCount::new(self.free.get().saturating_add(u64_from_usize(bits)));
             block = block.saturating_add(1);
         }
         if let Some(slot) = slots.get_mut(last) {
@@ -246,11 +258,6 @@ impl Blocks {
         let end = first_of(last).get().saturating_add(u64_from_usize(bits));
         let fresh = Run::between(Lcn::new(first), Lcn::new(end));
         self.set(fresh, Bit::Free);
-        // Those of this block are counted by that.
-        if let Some(free) = &mut self.free {
-            let others = added.checked_sub(fresh.length).unwrap_or_default();
-            *free = ClusterCount::new(free.get().saturating_add(others.get()));
-        }
     }
 
     /// The cluster behind the last that the bitmap tells of.
@@ -278,37 +285,40 @@ impl Blocks {
         bits_of(self.clusters, block)
     }
 
-    /// Free clusters; counts them when it is called for the first time, which reads all.
-    pub(super) fn count<D: Device>(&mut self, home: &Home<'_, D>) -> Result<ClusterCount> {
-        if let Some(free) = self.free {
-            return Ok(free);
+    /// Free clusters of the blocks that are counted: there are so many at least.
+    pub(super) fn free(&self) -> ClusterCount {
+        self.free
+    }
+
+    /// Whether all blocks are counted.
+    pub(super) fn progress(&self) -> Progress {
+        match self.unknown {
+            0 => Progress::Done,
+            _ => Progress::Counting,
         }
-        let mut buffer = KVVec::<u8>::zeroed(TRANSFER_BYTES, GFP_KERNEL)?;
-        let mut free: u64 = 0;
-        let mut left = usize::try_from(self.clusters.get()).map_err(|_| Error::NoMemory)?;
-        let mut at: u64 = 0;
-        let turns = self.slots.len();
-        let mut slots = self.slots.iter_mut();
-        // Each turn counts a block at least.
-        for _ in 0..turns {
-            let length = bytes_for(left).min(TRANSFER_BYTES);
-            let chunk = buffer.get_mut(..length).unwrap_or(&mut []);
-            home.read(ByteOffset::new(at), chunk)?;
-            at = at.saturating_add(u64_from_usize(length));
-            for (bytes, slot) in chunk.chunks(BLOCK_BYTES).zip(&mut slots) {
-                let bits = left.min(BLOCK_BITS);
-                let (zeros, _) = bits::zeros(bytes, u64_from_usize(bits));
-                slot.free = usize::try_from(zeros).unwrap_or(0);
-                free = free.saturating_add(zeros);
-                left = left.saturating_sub(bits);
-            }
-            if left == 0 {
-                break;
+    }
+
+    /// So many bits of a block are free, unless that is known better by now.
+    pub(super) fn know(&mut self, block: usize, free: usize) {
+        let Some(slot) = self.slots.get_mut(block) else {
+            return;
+        };
+        if slot.free.is_none() {
+            slot.free = Some(free);
+            self.unknown = self.unknown.saturating_sub(1);
+            self.free = ClusterCount::new(self.free.get().saturating_add(u64_from_usize(free)));
+        }
+    }
+
+    /// Reads the blocks of a run that are not counted, and so counts them.
+    pub(super) fn look_at<D: Device>(&mut self, home: &Home<'_, D>, run: Run) -> Result {
+        for part in parts(run.before(self.end())) {
+            let slot = self.slots.get(part.block);
+            if slot.is_some_and(|slot| slot.free.is_none()) {
+                self.load(home, part.block)?;
             }
         }
-        let free = ClusterCount::new(free);
-        self.free = Some(free);
-        Ok(free)
+        Ok(())
     }
 
     /// Reads a block, unless it is in memory.
@@ -330,12 +340,14 @@ impl Blocks {
         home.read(ByteOffset::new(at), part)?;
         self.reads = self.reads.saturating_add(1);
         let (free, _) = bits::zeros(&bytes, u64_from_usize(bits));
-        let slot = self.slots.get_mut(block).ok_or(Error::NotFound)?;
-        let expected = u64_from_usize(slot.free);
+        let known = self.slots.get(block).and_then(|slot| slot.free);
+        let expected = known.map_or(free, u64_from_usize);
         if free != expected {
             // Whoever wrote there has written elsewhere too, or the device lies.
             return Err(home.corrupt("changed on the device; free clusters", free, expected));
         }
+        self.know(block, usize::try_from(free).unwrap_or(0));
+        let slot = self.slots.get_mut(block).ok_or(Error::NotFound)?;
         slot.bytes = bytes;
         slot.referenced = true;
         self.loaded = self.loaded.saturating_add(1);
@@ -400,24 +412,23 @@ impl Blocks {
                     new
                 }
             });
-            slot.free = match value {
-                Bit::Free => slot.free.saturating_add(part.length()),
-                Bit::Used => slot.free.saturating_sub(part.length()),
-            };
-        }
-        if let Some(free) = &mut self.free {
-            let length = run.length.get();
-            *free = ClusterCount::new(match value {
-                Bit::Free => free.get().saturating_add(length),
-                Bit::Used => free.get().saturating_sub(length),
+            // It is in memory, and so it is counted.
+            slot.free = slot.free.map(|free| match value {
+                Bit::Free => free.saturating_add(part.length()),
+                Bit::Used => free.saturating_sub(part.length()),
             });
         }
+        let (free, length) = (self.free.get(), run.length.get());
+        self.free = ClusterCount::new(match value {
+            Bit::Free => free.saturating_add(length),
+            Bit::Used => free.saturating_sub(length),
+        });
     }
 
     /// The first free clusters in `within`; of those that lie together, `most` at the utmost or
     /// somewhat more.
     ///
-    /// Only blocks that are free in part are read.
+    /// Only blocks that are free in part are read. Those that are not counted yet are passed over.
     pub(super) fn next_free<D: Device>(
         &mut self,
         home: &Home<'_, D>,
@@ -452,7 +463,8 @@ impl Blocks {
     /// The first free bits in the part of a block, and where they end.
     fn free_in<D: Device>(&mut self, home: &Home<'_, D>, part: &Part) -> Result<Option<Part>> {
         let all = self.bits_of(part.block);
-        let free = self.slots.get(part.block).map_or(0, |slot| slot.free);
+        let free = self.slots.get(part.block).and_then(|slot| slot.free);
+        let free = free.unwrap_or(0);
         let (from, to) = if free == 0 {
             return Ok(None);
         } else if free == all {

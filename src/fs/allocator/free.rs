@@ -129,7 +129,6 @@ impl Allocator {
         let node = RBTreeNodeReservation::new(GFP_KERNEL).map_err(|_| Error::NoMemory)?;
         let mut state = self.state.lock();
         let home = self.home(store);
-        state.blocks.count(&home)?;
         let end = state.blocks.end();
         if run.end() > end {
             let (found, expected) = (run.end().get(), end.get());

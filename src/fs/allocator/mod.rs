@@ -7,6 +7,7 @@
 //! durable. What is in between is held by a guard that undoes it: [`Allocation`], [`Freed`], [`Held`].
 //!
 //! * `blocks`: the bitmap in memory, and the counts of free clusters.
+//! * `count`: counting them after the mount, while clusters are handed out.
 //! * `search`: which clusters are the best ones.
 //! * `free`: clusters on their way back.
 //! * `reservation`: clusters that are set aside, without saying which ones.
@@ -22,6 +23,7 @@
 //! come back to the file system.
 
 mod blocks;
+mod count;
 mod free;
 mod home;
 mod reservation;
@@ -31,6 +33,7 @@ mod trim;
 mod windows;
 mod write;
 
+pub use count::Progress;
 pub use free::{
     Epoch,
     Freed, //
@@ -63,7 +66,10 @@ use self::{
     free::Pending,
     home::Home,
     reservation::Total,
-    windows::Windows, //
+    windows::{
+        Window,
+        Windows, //
+    }, //
 };
 use super::{
     array,
@@ -100,7 +106,7 @@ use crate::ondisk::{
 };
 
 /// Bytes of a bitmap that are checked at once.
-const CHECKED_BYTES: usize = 512;
+const CHECKED_BYTES: usize = 32 * 1024;
 
 /// What clusters are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +159,9 @@ pub struct Allocator {
     /// Held by the one who writes changes to the device; the buffer for that.
     #[pin]
     writer: Mutex<KVVec<u8>>,
+    /// Held by the one who counts; the buffer for that, until all is counted.
+    #[pin]
+    counter: Mutex<KVVec<u8>>,
     /// Held by the one who has free clusters held.
     #[pin]
     trimmer: Mutex<()>,
@@ -185,8 +194,8 @@ impl Allocator {
         if bitmap.residency().hint() == Form::Resident {
             return Err(Error::Unsupported("a bitmap within its record"));
         }
-        if let Some(what) = bitmap.unwritable() {
-            return Err(Error::Unsupported(what));
+        if let Some(error) = bitmap.unwritable() {
+            return Err(error);
         }
         let mapping = bitmap.mapping(store)?;
         let place = bitmap.place();
@@ -216,6 +225,7 @@ impl Allocator {
                 mapping <- new_mutex!(mapping, "ntfs_rs::bitmap_mapping"),
                 place,
                 writer <- new_mutex!(buffer, "ntfs_rs::bitmap_writer"),
+                counter <- new_mutex!(KVVec::new(), "ntfs_rs::bitmap_counter"),
                 trimmer <- new_mutex!((), "ntfs_rs::trimmer"),
                 state <- new_mutex!(state, "ntfs_rs::allocator"),
             }),
@@ -241,7 +251,6 @@ impl Allocator {
     ) -> Result<Growing<'_>> {
         let mut state = self.state.lock();
         let home = self.home(store);
-        state.blocks.count(&home)?;
         let last = state.blocks.last();
         state.blocks.pin(&home, last)?;
         match state.blocks.prepare_growth(bits) {
@@ -257,17 +266,6 @@ impl Allocator {
         }
     }
 
-    /// Clusters that are free and not reserved: what `statfs` shows.
-    ///
-    /// Counts at the first call of this or of any other method that takes the store, which reads all of
-    /// `$Bitmap`. Clusters that are [pending](Self::pending) are not free yet.
-    pub fn free<D: Device>(&self, store: &Store<D>) -> Result<ClusterCount> {
-        let mut state = self.state.lock();
-        let home = self.home(store);
-        let free = state.blocks.count(&home)?;
-        Ok(less(free, state.reserved.get()))
-    }
-
     /// Clusters that will be free as soon as what was done up to now is durable, and those that are
     /// being trimmed.
     ///
@@ -279,11 +277,10 @@ impl Allocator {
     }
 
     /// Sets `count` free clusters aside, without saying which; [`Error::NoSpace`] if there are not so
-    /// many.
+    /// many. Waits until so many are known to be free, or all are counted.
     pub fn reserve<D: Device>(&self, store: &Store<D>, count: ClusterCount) -> Result<Reservation> {
-        let mut state = self.state.lock();
-        let home = self.home(store);
-        if state.available(&home)? < count {
+        let state = self.counted_until(store, |state| state.available() >= count)?;
+        if state.available() < count {
             return Err(Error::NoSpace);
         }
         state.reserved.add(count);
@@ -296,6 +293,9 @@ impl Allocator {
     /// comes its begin. Who has a goal is taken for a stream, for which the clusters behind are kept free while
     /// there are others. If none was found in a bounded search it is the longest that was. A very long
     /// one is handed out in parts. [`Error::NoSpace`] if there is no free cluster.
+    ///
+    /// As long as the free clusters are being counted, it looks where `goal` is and where they are counted; it
+    /// waits until `wanted` clusters are known to be free, and until all are counted before it gives up.
     pub fn allocate<D: Device>(
         &self,
         store: &Store<D>,
@@ -304,25 +304,30 @@ impl Allocator {
         claim: Claim,
         purpose: Purpose,
     ) -> Result<Allocation<'_>> {
-        let mut state = self.state.lock();
-        let home = self.home(store);
-        let available = state.available(&home)?;
-        let room = match claim {
-            Claim::Unreserved => available,
-            Claim::Reserved => sum(available, state.reserved.get()),
+        let mut own: Option<Window> = None;
+        // Each turn but the last counts some blocks more.
+        let (mut state, home, available, run) = loop {
+            let mut state = self.counted_until(store, |state| state.room(claim) >= wanted)?;
+            let home = self.home(store);
+            let wanted = wanted.min(state.room(claim));
+            if wanted == ClusterCount::ZERO {
+                return Err(Error::NoSpace);
+            }
+            // The window of the one who goes on here is not in his way.
+            if let (Purpose::Data, Some(goal), None) = (purpose, goal, own) {
+                own = Some(state.windows.take(goal));
+            }
+            let aim = own.unwrap_or_default().aim;
+            let available = state.available();
+            if let Some(run) = state.find(&home, goal, aim, wanted, purpose)? {
+                break (state, home, available, run);
+            }
+            if state.blocks.progress() == Progress::Done {
+                return Err(Error::NoSpace);
+            }
+            drop(state);
+            self.count_some(store)?;
         };
-        let wanted = wanted.min(room);
-        if wanted == ClusterCount::ZERO {
-            return Err(Error::NoSpace);
-        }
-        // The window of the one who goes on here is not in his way.
-        let own = match purpose {
-            Purpose::Data => goal.map(|goal| state.windows.take(goal)),
-            Purpose::Mft => None,
-        };
-        let run = state
-            .find(&home, goal, own.unwrap_or_default().aim, wanted, purpose)?
-            .ok_or(Error::NoSpace)?;
         state.blocks.pin(&home, run)?;
         if let Some(lcn) = state.blocks.first(run, Bit::Used) {
             state.blocks.unpin(run);
@@ -386,8 +391,11 @@ impl Allocator {
     /// Checks that a run is in use, as long as nothing is changed. Reads no more than its bits.
     pub(super) fn check_used<D: Device>(&self, store: &Store<D>, run: Run) -> Result {
         let home = self.home(store);
-        let mut bytes = [0; CHECKED_BYTES];
-        let most = ClusterCount::new(u64_from_usize(CHECKED_BYTES).saturating_mul(8));
+        let length = usize::try_from(run.length.get() >> 3).unwrap_or(usize::MAX);
+        // Up to two bytes more, as it need not begin with one; whole words are searched.
+        let room = length.saturating_add(16).min(CHECKED_BYTES) & !7;
+        let mut bytes = KVec::<u8>::zeroed(room, GFP_KERNEL)?;
+        let most = ClusterCount::new(u64_from_usize(room).saturating_mul(8));
         let told = home.mapping.sizes.data.min(home.mapping.sizes.initialized);
         let mut left = run.before(Lcn::new(told.get().saturating_mul(8)));
         // Each turn goes on to the next bits.
@@ -457,10 +465,17 @@ impl Drop for Growing<'_> {
 }
 
 impl State {
-    /// Free clusters that are neither reserved nor held.
-    fn available<D: Device>(&mut self, home: &Home<'_, D>) -> Result<ClusterCount> {
-        let free = self.blocks.count(home)?;
-        Ok(less(less(free, self.reserved.get()), self.held()))
+    /// Free clusters that are neither reserved nor held, as far as they are counted.
+    fn available(&self) -> ClusterCount {
+        less(less(self.blocks.free(), self.reserved.get()), self.held())
+    }
+
+    /// Free clusters that can be allocated with this claim, as far as they are counted.
+    fn room(&self, claim: Claim) -> ClusterCount {
+        match claim {
+            Claim::Unreserved => self.available(),
+            Claim::Reserved => sum(self.available(), self.reserved.get()),
+        }
     }
 
     /// Free clusters that are held.

@@ -4,6 +4,7 @@
 
 use super::{
     blocks::BLOCK_BITS,
+    count::Progress,
     home::Home,
     less,
     run::Run,
@@ -39,7 +40,8 @@ const MAX_HALVES: u32 = u64::BITS + 1;
 
 impl State {
     /// Free clusters for an allocation: `wanted` of them or less, but one at least; `None` if there
-    /// are none at all. `aim` is how many there should be for a stream that cannot go on at its goal.
+    /// are none at all, or none that this purpose should get and not all is counted yet. `aim` is how many
+    /// there should be for a stream that cannot go on at its goal.
     pub(super) fn find<D: Device>(
         &mut self,
         home: &Home<'_, D>,
@@ -59,6 +61,11 @@ impl State {
             true => goal,
             false => self.first,
         };
+        let near = Run {
+            lcn: goal,
+            length: wanted.min(ClusterCount::new(u64_from_usize(BLOCK_BITS))),
+        };
+        self.blocks.look_at(home, near)?;
         let behind = Run::between(goal, self.blocks.end());
         let before = Run::between(self.first, goal);
         if purpose == Purpose::Mft {
@@ -72,6 +79,10 @@ impl State {
         ];
         if let Some(run) = self.beside_windows(home, goal, aim, &outside, wanted)? {
             return Ok(Some(run));
+        }
+        if self.blocks.progress() == Progress::Counting {
+            // There may be others outside the zone.
+            return Ok(None);
         }
         let mut zone = self.zone;
         for _ in 0..MAX_HALVES {

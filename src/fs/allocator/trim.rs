@@ -58,13 +58,15 @@ impl Allocator {
         to: Lcn,
         min: ClusterCount,
     ) -> Result<Option<Held<'_>>> {
+        // It stays so.
+        drop(self.counted(store)?);
         let only = self.trimmer.lock();
         let mut left = Run::between(from, to);
         // Each turn goes on behind the run that it found, with the lock given back in between.
         loop {
             let mut state = self.state.lock();
             let home = self.home(store);
-            let available = state.available(&home)?.get();
+            let available = state.available().get();
             let most = ClusterCount::new(available.saturating_sub(available >> 1));
             if most < min || most == ClusterCount::ZERO {
                 return Ok(None);

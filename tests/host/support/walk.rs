@@ -165,8 +165,9 @@ pub fn exercise<D: Device>(device: D) -> Result<Summary, Error> {
             Ok(None) => Ok(0),
             Err(error) => Err(error),
         };
-        summary.unreadable +=
-            usize::from(matches!(read, Err(ref e) if !matches!(e, Error::Unsupported(_))));
+        summary.unreadable += usize::from(
+            matches!(read, Err(ref e) if !matches!(e, Error::Unsupported(_) | Error::Encrypted)),
+        );
         if inode.kind() == Kind::Symlink {
             let _ = symlink::target(&volume, inode);
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +116,28 @@ def rules(context: Context) -> None:
     report.check("nothing is left to do in the code", ", ".join(left))
 
 
+def documents(context: Context) -> None:
+    """What users read names every mount option, and no other."""
+    report = context.report
+    manual, readme = (ROOT / "tools" / "ntfs_rs.5").read_text(), (ROOT / "README.md").read_text()
+    known = set(re.findall(r'Spec::new\(\s*c"([a-z_]+)"', (ROOT / "src" / "ops" / "options.rs").read_text()))
+    # The section of options, a request a line, without the marks of fonts.
+    section = manual.partition("\n.SH OPTIONS\n")[2].partition("\n.SH ")[0]
+    words = {match for line in section.splitlines() for match in re.findall(r"^\.B[IR]? ([a-z_]+)", line)}
+    report.check("the man page tells of every mount option", ", ".join(sorted(known - words)) if known else "no option was found")
+    heads = re.findall(r"^\.TP\n\.B[IR]? ([a-z_]+)", section, re.MULTILINE)
+    report.check("the man page tells of no other mount option", ", ".join(head for head in heads if head not in known))
+    unnamed = sorted(name for name in known if not re.search(rf"`{name}(=[^`]*)?`", readme))
+    report.check("README.md tells of every mount option", ", ".join(unnamed))
+    if shutil.which("groff"):
+        done = context.command("groff", "groff", "-man", "-ww", "-z", str(ROOT / "tools" / "ntfs_rs.5"))
+        report.check("groff has nothing to say of the man page", tail_of(done.stdout))
+    else:
+        report.skipped("groff has nothing to say of the man page", "no groff here")
+
+
 def run(context: Context) -> None:
     rules(context)
+    documents(context)
     module(context)
     cargo(context)

@@ -23,6 +23,10 @@ MNT_FORCE, MNT_DETACH = 1, 2
 FS_IOC_GETFSLABEL = 0x81009431
 FS_IOC_GETFSUUID = 0x80111500
 FS_IOC_FIEMAP = 0xC020660B
+FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
+FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR = 0x801C581F, 0x401C5820
+FS_COMPR, FS_IMMUTABLE, FS_ENCRYPT, FS_CASEFOLD = 0x4, 0x10, 0x800, 0x40000000
+FS_XFLAG_CASEFOLD = 0x40000
 FIBMAP, FIGETBSZ = 1, 2
 FITRIM = 0xC0185879
 RWF_DSYNC, RWF_NOWAIT = 2, 8
@@ -115,6 +119,28 @@ def fs_uuid(path: str) -> bytes:
         os.close(fd)
 
 
+def file_flags(path: str) -> int:
+    """FS_IOC_GETFLAGS, as lsattr calls it."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        buffer = bytearray(8)
+        fcntl.ioctl(fd, FS_IOC_GETFLAGS, buffer)
+        return struct.unpack_from("<I", buffer)[0]
+    finally:
+        os.close(fd)
+
+
+def file_xflags(path: str) -> int:
+    """FS_IOC_FSGETXATTR: the flags."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        buffer = bytearray(28)
+        fcntl.ioctl(fd, FS_IOC_FSGETXATTR, buffer)
+        return struct.unpack_from("<I", buffer)[0]
+    finally:
+        os.close(fd)
+
+
 @dataclass(frozen=True)
 class Extent:
     """One record of FIEMAP, in bytes."""
@@ -125,7 +151,8 @@ class Extent:
     flags: int
 
 
-FIEMAP_LAST, FIEMAP_UNKNOWN, FIEMAP_ENCODED, FIEMAP_INLINE, FIEMAP_UNWRITTEN = 1, 2, 8, 0x200, 0x800
+FIEMAP_LAST, FIEMAP_UNKNOWN, FIEMAP_ENCODED = 1, 2, 8
+FIEMAP_NOT_ALIGNED, FIEMAP_INLINE, FIEMAP_UNWRITTEN = 0x100, 0x200, 0x800
 
 
 def fiemap(fd: int, start: int = 0, length: int = 2**63 - 1, count: int = 512) -> list[Extent]:

@@ -17,7 +17,7 @@ TAKEN = [
     "nocase=0", "case_sensitive", "showmeta", "showmeta=1", "showmeta=0", "show_sys_files", "native_symlink=raw",
     "native_symlink=rel", "errors=continue", "errors=remount-ro", "windows_names", "windows_names=0", "hide_dot_files",
     "discard", "force", "sparse", "prealloc", "prealloc=0", "symlink=native", "symlink=wsl",
-    "uid=1000,gid=1000,windows_names,iocharset=utf8",
+    "uid=1000,gid=1000,windows_names,iocharset=utf8", "sys_immutable", "sys_immutable=0",
 ]  # fmt: skip
 REFUSED = [
     "uid=nobody", "uid=-1", "gid=4294967295", "umask=8", "umask=1777", "fmask=abc", "dmask=", "iocharset=klingon", "nocase=2",
@@ -52,6 +52,7 @@ def shown(report: Report, ground: Ground) -> None:
         "discard": {"discard", "errors=remount-ro"},
         "errors=continue": {"errors=continue"},
         "errors=panic": {"errors=panic"},
+        "sys_immutable=1": {"sys_immutable"},
     }
     for options, want in cases.items():
         with report.case(f"/proc/mounts shows -o {options}"):

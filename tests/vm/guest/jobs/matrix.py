@@ -79,13 +79,18 @@ def one_volume(job: tuple[dict, str, str]) -> str:
         oracle = walk.Listing.load(f"{folder}/{spec['file']}.jsonl")
         with open(f"{folder}/{spec['file']}.json") as file:
             numbers = json.load(file)
-        with volume.loop(image, sector=spec["sector"]) as device, volume.mounted(fstype, device) as root:
-            ours = walk.walk(root)
-            ours_numbers = numbers_of(root)
-            label = syscalls.fs_label(root)
+        with volume.loop(image, sector=spec["sector"]) as device:
+            before = volume.own_reads()
+            with volume.mounted(fstype, device) as root:
+                at_mount = volume.own_reads() - before
+                ours = walk.walk(root)
+                ours_numbers = numbers_of(root)
+                label = syscalls.fs_label(root)
         report_differences(report, "ntfs-3g", compare.compare("ntfs-3g", oracle, ours, known.KNOWN, spec))
         wrong = [f"{what}: {numbers[what]} by ntfs-3g, {ours_numbers[what]} by us" for what in numbers if numbers[what] != ours_numbers[what]]
         report.check("statfs as ntfs-3g has it", wrong)
+        if fstype == "ntfs_rs":
+            report.check("mounting reads no more than of any other volume", [] if at_mount <= volume.MOST_AT_MOUNT else [f"{at_mount} bytes"])
         report.check("the label is read", [] if label == f"c{spec['cluster']}" else [repr(label)])
         read = time.monotonic()
         if fstype != "ntfs":

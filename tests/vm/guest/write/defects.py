@@ -35,25 +35,38 @@ def opened(path: str, flags: int = os.O_RDWR) -> Iterator[int]:
         os.close(fd)
 
 
-def in_child(act: Callable[[], None], seconds: float) -> bool:
-    """Whether a child comes to the end of `act` in time; it is killed if not, which may not help it."""
-    child = os.fork()
-    if not child:
+def child(act: Callable[[], None]) -> int:
+    """Does `act` in a process of its own, which ends with status 0 if that succeeds."""
+    pid = os.fork()
+    if not pid:
         status = 1
         try:
             act()
             status = 0
         finally:
             os._exit(status)
+    return pid
+
+
+def is_over(pid: int, seconds: float) -> bool:
+    """Whether a child ends, well, in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        done, status = os.waitpid(child, os.WNOHANG)
+        done, status = os.waitpid(pid, os.WNOHANG)
         if done:
-            assert status == 0, f"the child ended with status {status:#x}"
+            assert status == 0, f"it ended with status {status:#x}"
             return True
         time.sleep(0.05)
-    stack = watch.stack_of(child)
-    os.kill(child, signal.SIGKILL)
+    return False
+
+
+def in_child(act: Callable[[], None], seconds: float) -> None:
+    """Does `act` in a child, which has to end in time; it is killed if not, which may not help it."""
+    pid = child(act)
+    if is_over(pid, seconds):
+        return
+    stack = watch.stack_of(pid)
+    os.kill(pid, signal.SIGKILL)
     raise AssertionError(f"it waits for ever:\n{stack}")
 
 

@@ -10,12 +10,11 @@ import fcntl
 import mmap
 import os
 import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from .. import syscalls, volume
 from ..case import Report, Skip, expect_error
-from .defects import opened, path_of
+from .defects import child, is_over, opened, path_of
 from .ground import Ground, read_whole
 from .promises import copy_of, words
 
@@ -25,31 +24,6 @@ FS_IOC_SHUTDOWN = 0x8004587D
 # What is brought to the device first: everything, metadata, nothing.
 HOW = {"everything": 0, "metadata": 1, "nothing": 2}
 MADV_PAGEOUT = 21
-
-
-def child(act: Callable[[], None]) -> int:
-    """Does `act` in a process of its own, which ends with status 0 if that succeeds."""
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            act()
-            status = 0
-        finally:
-            os._exit(status)
-    return pid
-
-
-def is_over(pid: int, seconds: float) -> bool:
-    """Whether a child ends, well, in time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            assert status == 0, f"it ended with status {status:#x}"
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def is_clean(ground: Ground) -> bool:
