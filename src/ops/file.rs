@@ -12,6 +12,7 @@ use super::{
     },
     trim,
     write,
+    xattr,
     NtfsRs, //
 };
 use crate::{
@@ -34,7 +35,8 @@ use crate::{
         inode_lock::SharedInodeLock,
         kiocb::Kiocb,
         kstat::Kstat,
-        super_block::SuperBlock, //
+        super_block::SuperBlock,
+        xattr::Names, //
     },
 };
 use kernel::{
@@ -71,6 +73,10 @@ impl Operations<NtfsRs> for Regular {
             write::truncate(inode, size)?;
         }
         Ok(())
+    }
+
+    fn listxattr(inode: &Inode<NtfsRs>, names: &mut Names<'_>) -> Result {
+        xattr::list(inode, names)
     }
 }
 
