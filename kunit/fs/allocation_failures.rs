@@ -29,14 +29,17 @@ mod tests {
                 Batch,
                 Walk, //
             },
+            security,
+            streams,
             symlink,
             volume::Volume, //
         },
         kunit::{
             fixtures::{
-                index,
+                index, put,
                 record::{
                     file_name,
+                    file_record,
                     resident,
                     Clusters, //
                 },
@@ -56,13 +59,17 @@ mod tests {
                     Ram,
                     SAMPLE, //
                 },
+                secured::secure,
             },
         },
-        ondisk::units::{
-            ByteOffset,
-            ClusterCount,
-            Lcn,
-            RecordNumber, //
+        ondisk::{
+            attribute::AttributeType,
+            units::{
+                ByteOffset,
+                ClusterCount,
+                Lcn,
+                RecordNumber, //
+            },
         },
     };
     use kernel::{
@@ -111,9 +118,9 @@ mod tests {
         disk.put_record(27, &extension(27, &[&second.to_bytes()?]))?;
 
         let mut point = [0; 16];
-        crate::kunit::fixtures::put(&mut point, 0, &0xa000_001d_u32.to_le_bytes());
-        crate::kunit::fixtures::put(&mut point, 4, &[8, 0, 0, 0, 2, 0, 0, 0]);
-        crate::kunit::fixtures::put(&mut point, 12, b"link");
+        put(&mut point, 0, &0xa000_001d_u32.to_le_bytes());
+        put(&mut point, 4, &[8, 0, 0, 0, 2, 0, 0, 0]);
+        put(&mut point, 12, b"link");
         disk.put_file(26, &[&resident(0xc0, "", 7, &point)?])?;
         disk.put_file(6, &[&resident(0x80, "", 1, &[0; 8])?])?;
         Ok(disk)
@@ -170,6 +177,95 @@ mod tests {
             if !failed {
                 assert!(nth > 100, "only {nth} allocations");
                 println!("{nth} allocations, {made_up_for} of them made up for");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A file with two streams, one of them in clusters, an EA and a descriptor in `$Secure`.
+    fn adorned() -> Result<Arc<Disk>> {
+        let disk = secure()?;
+        let mut information = [0; 0x48];
+        put(&mut information, 0x34, &0x102_u32.to_le_bytes());
+        let large = Clusters {
+            name: "large",
+            id: 2,
+            ..Clusters::DATA
+        };
+        let record = file_record(
+            SAMPLE as u32,
+            1,
+            &[
+                &resident(0x10, "", 0, &information)?,
+                &resident(0x80, "small", 1, b"in the record")?,
+                &large.to_bytes()?,
+                &resident(0xe0, "", 3, b"\x10\0\0\0\0\x03\x02\0ABC\0xy\0\0")?,
+            ],
+        );
+        disk.put_record(SAMPLE, &record)?;
+        Ok(disk)
+    }
+
+    /// Lists and reads all of that; gives the number of bytes.
+    fn look_at_all(volume: &Volume<Ram>) -> FsResult<usize> {
+        let file = volume.inode_number(RecordNumber::new(SAMPLE))?;
+        let mut total = 0;
+        for name in &streams::names(volume, &file)? {
+            let stream = streams::open(volume, &file, name, CaseMode::Exact)?;
+            let stream = stream.ok_or(Error::NotFound)?;
+            let mut bytes = [0; 6000];
+            total += read_at(volume, &stream, ByteOffset::ZERO, &mut bytes)?;
+        }
+        let ea = streams::value(volume, file.reference(), AttributeType::EA, &[])?;
+        total += ea.map_or(0, |ea| ea.len());
+        let descriptor = security::descriptor(volume, file.reference())?;
+        Ok(total + descriptor.map_or(0, |descriptor| descriptor.len()))
+    }
+
+    /// What [`look_at_all`] gives.
+    const ALL: usize = 13 + 5000 + 16 + 0x64;
+
+    #[test]
+    fn every_allocation_for_streams_and_attributes_may_fail() -> Result {
+        let disk = adorned()?;
+        let before = failures::live();
+        for nth in 0.. {
+            let volume = mount(&disk)?;
+            let (result, failed) = failures::with_nth_failing(nth, || look_at_all(&volume));
+            match result {
+                Ok(total) => assert_eq!(total, ALL, "allocation {nth}"),
+                Err(error) => assert_eq!(error, Error::NoMemory, "allocation {nth}"),
+            }
+            assert_eq!(look_at_all(&volume), Ok(ALL), "allocation {nth}");
+            drop(volume);
+            assert_eq!(failures::live(), before, "allocation {nth} leaks");
+            if !failed {
+                assert!(nth > 30, "only {nth} allocations");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_read_for_streams_and_attributes_may_fail() -> Result {
+        let disk = adorned()?;
+        for nth in 1.. {
+            let volume = mount(&disk)?;
+            disk.fail_nth(nth);
+            let result = look_at_all(&volume);
+            let failed = !disk.is_yet_to_fail();
+            disk.fail_nth(0);
+            match result {
+                // What was to be read ahead is read again.
+                Ok(total) => assert_eq!(total, ALL, "read {nth}"),
+                Err(error) => assert!(matches!(error, Error::Device(_)), "read {nth}"),
+            }
+            assert_eq!(look_at_all(&volume), Ok(ALL), "read {nth}");
+            if !failed {
+                // A block of `$SII`, a piece of `$SDS`, a stream.
+                assert!(nth > 3, "only {nth} reads");
                 break;
             }
         }

@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod race;
 pub(crate) mod sample;
 pub(crate) mod scene;
+pub(crate) mod secured;
 
 /// The kernel has fault injection for this.
 #[cfg(not(CONFIG_RUST))]
@@ -25,12 +26,15 @@ mod error;
 mod file;
 mod flip;
 mod inode;
+mod object_id;
 mod parts;
 mod readdir;
 mod record;
 mod residency;
 mod runlist;
+mod security;
 mod sequence;
+mod streams;
 mod symlink;
 mod transaction;
 mod trim;

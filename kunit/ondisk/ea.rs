@@ -58,6 +58,28 @@ mod tests {
     }
 
     #[test]
+    fn names_are_the_same_in_any_case() -> Result {
+        let value = sample()?;
+        let second = entries(&value).nth(1).ok_or(ENOENT)?.map_err(|_| EIO)?;
+        assert!(second.is(b"abc") && second.is(b"Abc"));
+        assert!(!second.is(b"ab") && !second.is(b"abcd"));
+        Ok(())
+    }
+
+    #[test]
+    fn the_information_beside_them_is_read_or_refused() -> Result {
+        let value = b"\x15\0\x01\0\x24\0\0\0";
+        let information = EaInformation::parse(value).map_err(|_| EIO)?;
+        assert_eq!(information.packed_length, 0x15);
+        assert_eq!(information.needed, 1);
+        assert_eq!(information.length.get(), 0x24);
+        for length in 0..value.len() {
+            assert!(EaInformation::parse(value.get(..length).unwrap_or(&[])).is_err());
+        }
+        Ok(())
+    }
+
+    #[test]
     fn an_empty_value_has_no_attributes() {
         assert_eq!(count(&[]), (0, 0));
     }

@@ -216,6 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn the_data_of_a_view_is_beside_the_key() -> Result {
+        let entry = view_entry(&[1, 2, 3, 4], b"seven b", Some(3))?;
+        let last = view_entry(b"key", b"", None)?;
+        // The data beyond the entry, and its start.
+        for (at, with, is_sound) in [(0, 0_u8, true), (0, 0x40, false), (2, 0x40, false)] {
+            let mut value = view_root(0x10, &[&entry, &last])?;
+            if !is_sound {
+                put(&mut value, FIRST + at, &[with]);
+            }
+            let root = IndexRoot::parse(&value).map_err(|_| EINVAL)?;
+            assert_eq!(root.collation, Collation::NUMBER);
+            let mut entries = root.node.entries();
+            let first = entries.next().ok_or(ENOENT)?.map_err(|_| EINVAL)?;
+            assert_eq!(first.key, Some(&[1, 2, 3, 4][..]));
+            assert_eq!(first.data().ok(), is_sound.then_some(&b"seven b"[..]));
+            let last = entries.next().ok_or(ENOENT)?.map_err(|_| EINVAL)?;
+            assert_eq!(last.data(), Ok(&[][..]));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn vcns_count_clusters_or_sectors() -> Result {
         // Block, cluster, unit.
         let cases = [

@@ -10,6 +10,7 @@
 mod tests {
     use crate::kunit::fixtures::put;
     use crate::ondisk::{
+        secure::SecurityId,
         standard_information::*,
         time::NtTime, //
     };
@@ -35,7 +36,7 @@ mod tests {
         assert_eq!(value.times.access, NtTime::new(4));
         assert_eq!(value.attributes.get(), 0x621);
         assert!(value.is_case_sensitive_directory);
-        assert_eq!(value.security_id, Some(0x101));
+        assert_eq!(value.security_id, Some(SecurityId::new(0x101)));
         Ok(())
     }
 

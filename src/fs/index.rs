@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The nodes of a directory's B+ tree: its root and its index blocks.
+//! The nodes of a B+ tree, mostly that of a directory: its root and its index blocks.
 //!
 //! The root is a resident attribute; the blocks are in `$INDEX_ALLOCATION`, and come through a cache
 //! of owned buffers. A node is visited with its lock held and only for as long as it takes to look at
@@ -68,8 +68,37 @@ use crate::ondisk::{
     },
 };
 
-/// The name of a directory's index: `$I30`.
-pub const I30: [u16; 4] = [0x24, 0x49, 0x33, 0x30];
+/// Which index of a file is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IndexKind {
+    /// `$I30`: the names in a directory.
+    FileNames,
+    /// `$SII` of `$Secure`: where the security descriptor of an id is.
+    SecurityIds,
+    /// `$O` of `$Extend/$ObjId`: which file has an object id.
+    ObjectIds,
+}
+
+impl IndexKind {
+    /// The name of its attributes.
+    pub fn name(self) -> &'static [u16] {
+        match self {
+            Self::FileNames => &[0x24, 0x49, 0x33, 0x30],
+            Self::SecurityIds => &[0x24, 0x53, 0x49, 0x49],
+            Self::ObjectIds => &[0x24, 0x4f],
+        }
+    }
+
+    /// How its keys are ordered.
+    fn collation(self) -> Collation {
+        match self {
+            Self::FileNames => Collation::FILE_NAME,
+            Self::SecurityIds => Collation::NUMBER,
+            Self::ObjectIds => Collation::NUMBERS,
+        }
+    }
+}
+
 /// Nodes between the root and a leaf at most; more than any real tree has.
 pub const MAX_DEPTH: usize = 32;
 /// Bytes that are read at once when somebody walks through the blocks of a directory.
@@ -78,8 +107,10 @@ const CHUNK: usize = 64 * 1024;
 /// Which index block is meant, in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BlockKey {
-    /// The directory, by the use of its record.
+    /// The directory, or other file, by the use of its record.
     pub directory: MftReference,
+    /// Which index of it.
+    pub kind: IndexKind,
     /// Where the block is in the index allocation.
     pub vcn: Vcn,
 }
@@ -93,9 +124,10 @@ pub enum Node {
     Block(Vcn),
 }
 
-/// The index of a directory, opened.
+/// An index, opened.
 pub struct Index {
     directory: MftReference,
+    kind: IndexKind,
     root: Arc<Attribute>,
     /// There if the tree has more nodes than its root.
     allocation: Option<Arc<Attribute>>,
@@ -108,29 +140,40 @@ pub struct Index {
 impl Index {
     /// Opens the index of file names that a directory has.
     pub fn open<D: Device>(store: &Store<D>, catalog: &Catalog) -> Result<Self> {
+        Self::open_kind(store, catalog, IndexKind::FileNames)
+    }
+
+    /// Opens an index of a file.
+    pub fn open_kind<D: Device>(
+        store: &Store<D>,
+        catalog: &Catalog,
+        kind: IndexKind,
+    ) -> Result<Self> {
         let place = Place::IndexRoot(catalog.owner.number);
-        let root = Attribute::open(store, catalog, AttributeType::INDEX_ROOT, &I30)?
-            .ok_or_else(|| Error::rule(place, "directory without $INDEX_ROOT", 0, 1))?;
+        let name = kind.name();
+        let root = Attribute::open(store, catalog, AttributeType::INDEX_ROOT, name)?
+            .ok_or_else(|| Error::rule(place, "index without $INDEX_ROOT", 0, 1))?;
         let allocation =
-            match Attribute::open(store, catalog, AttributeType::INDEX_ALLOCATION, &I30) {
+            match Attribute::open(store, catalog, AttributeType::INDEX_ALLOCATION, name) {
                 Ok(allocation) => allocation,
                 Err(error) if error.is_transient() => return Err(error),
                 // What is in the root can be shown; a visit to a block finds it missing.
                 Err(_) => None,
             };
         let block_size = Self::visit_root(store, &root, place, |root| {
-            if root.collation != Collation::FILE_NAME {
+            if root.collation != kind.collation() {
                 return Err(Error::rule(
                     place,
-                    "collation rule of the directory",
+                    "collation rule of the index",
                     u64::from(root.collation.get()),
-                    u64::from(Collation::FILE_NAME.get()),
+                    u64::from(kind.collation().get()),
                 ));
             }
             Ok(root.block_size)
         })?;
         Ok(Self {
             directory: catalog.owner,
+            kind,
             root,
             allocation,
             block_size,
@@ -139,7 +182,7 @@ impl Index {
         })
     }
 
-    /// The directory.
+    /// The directory, or other file.
     pub fn directory(&self) -> MftReference {
         self.directory
     }
@@ -174,7 +217,7 @@ impl Index {
         let mapping = self
             .allocation
             .as_ref()
-            .ok_or_else(|| Error::rule(place, "directory without $INDEX_ALLOCATION", 0, 1))?
+            .ok_or_else(|| Error::rule(place, "index without $INDEX_ALLOCATION", 0, 1))?
             .mapping(store)?;
         buffer.map(|| self.read(store, &mapping, vcn))
     }
@@ -227,6 +270,7 @@ impl Index {
     fn key(&self, vcn: Vcn) -> BlockKey {
         BlockKey {
             directory: self.directory,
+            kind: self.kind,
             vcn,
         }
     }

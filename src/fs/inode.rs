@@ -346,7 +346,10 @@ fn read_names<D: Device>(store: &Store<D>, catalog: &Catalog) -> Result<Named> {
     Ok(named)
 }
 
-fn read_standard<D: Device>(store: &Store<D>, catalog: &Catalog) -> Result<StandardInformation> {
+pub(super) fn read_standard<D: Device>(
+    store: &Store<D>,
+    catalog: &Catalog,
+) -> Result<StandardInformation> {
     let type_ = AttributeType::STANDARD_INFORMATION;
     let place = Place::Attribute(catalog.owner.number, type_);
     let attribute = Attribute::open(store, catalog, type_, &[])?

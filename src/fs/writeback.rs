@@ -37,7 +37,7 @@ use super::{
     },
     index::{
         BlockKey,
-        I30, //
+        IndexKind, //
     },
     mft,
     store::Store, //
@@ -184,19 +184,16 @@ impl<D: Device> Store<D> {
 
     fn write_dirty_blocks(&self) -> Result {
         let mut result = Ok(());
-        let mut tree: Option<(MftReference, Result<Tree>)> = None;
+        let mut tree: Option<(BlockKey, Result<Tree>)> = None;
         let mut next = BlockKey {
             directory: MftReference::default(),
+            kind: IndexKind::FileNames,
             vcn: Vcn::ZERO,
         };
         while let Some((key, buffer)) = self.blocks.next_that_stays(next) {
             let tree = match &mut tree {
-                Some((directory, tree)) if *directory == key.directory => &*tree,
-                other => {
-                    &other
-                        .insert((key.directory, Tree::open(self, key.directory)))
-                        .1
-                }
+                Some((of, tree)) if (of.directory, of.kind) == (key.directory, key.kind) => &*tree,
+                other => &other.insert((key, Tree::open(self, key))).1,
             };
             let written = match tree {
                 Ok(tree) => tree.write(self, key, &buffer),
@@ -215,16 +212,17 @@ impl<D: Device> Store<D> {
     }
 }
 
-/// Where the index blocks of a directory are.
+/// Where the blocks of an index are.
 struct Tree {
     mapping: Arc<Mapping>,
 }
 
 impl Tree {
-    fn open<D: Device>(store: &Store<D>, directory: MftReference) -> Result<Self> {
-        let catalog = Catalog::load(store, directory)?;
-        let allocation = Attribute::open(store, &catalog, AttributeType::INDEX_ALLOCATION, &I30)?
-            .ok_or(Error::NotFound)?;
+    fn open<D: Device>(store: &Store<D>, key: BlockKey) -> Result<Self> {
+        let catalog = Catalog::load(store, key.directory)?;
+        let type_ = AttributeType::INDEX_ALLOCATION;
+        let allocation =
+            Attribute::open(store, &catalog, type_, key.kind.name())?.ok_or(Error::NotFound)?;
         Ok(Self {
             mapping: allocation.mapping(store)?,
         })

@@ -3,7 +3,7 @@
 //! `$EA`: the extended attributes of OS/2, which WSL and Linux drivers use.
 //!
 //! The value is a chain of entries. Each has a name of ASCII letters with a NUL behind it, and a
-//! value of up to 64 KiB.
+//! value of up to 64 KiB. `$EA_INFORMATION` stands beside it, and counts.
 
 use super::{
     bytes,
@@ -11,6 +11,7 @@ use super::{
         Malformed,
         Result, //
     },
+    units::ByteCount, //
 };
 
 /// Offsets of the fields, in bytes from the start of the entry.
@@ -21,6 +22,46 @@ mod field {
     pub(super) const NAME: usize = 0x08;
 }
 
+/// Offsets of the fields of `$EA_INFORMATION`, in bytes.
+mod information_field {
+    pub(super) const PACKED_LENGTH: usize = 0x00;
+    pub(super) const NEEDED: usize = 0x02;
+    pub(super) const LENGTH: usize = 0x04;
+    pub(super) const END: usize = 0x08;
+}
+
+/// The value of `$EA_INFORMATION`, which every file with an `$EA` has beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EaInformation {
+    /// Bytes of the attributes without the links between them and without padding.
+    pub packed_length: u16,
+    /// How many of them who opens the file has to understand.
+    pub needed: u16,
+    /// Bytes of `$EA` that are in use.
+    pub length: ByteCount,
+}
+
+impl EaInformation {
+    /// Decodes the value of the attribute.
+    pub fn parse(value: &[u8]) -> Result<Self> {
+        let cut = || {
+            Malformed::truncated(
+                "$EA_INFORMATION cut off",
+                0,
+                value.len(),
+                information_field::END,
+            )
+        };
+        let length = bytes::u32_at(value, information_field::LENGTH).ok_or_else(cut)?;
+        Ok(Self {
+            packed_length: bytes::u16_at(value, information_field::PACKED_LENGTH)
+                .ok_or_else(cut)?,
+            needed: bytes::u16_at(value, information_field::NEEDED).ok_or_else(cut)?,
+            length: ByteCount::new(u64::from(length)),
+        })
+    }
+}
+
 /// One extended attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedAttribute<'a> {
@@ -28,6 +69,13 @@ pub struct ExtendedAttribute<'a> {
     pub name: &'a [u8],
     /// Its value.
     pub value: &'a [u8],
+}
+
+impl ExtendedAttribute<'_> {
+    /// Whether this is its name, in any case of the letters.
+    pub fn is(&self, name: &[u8]) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
 }
 
 /// The extended attributes in `ea`, the whole value of `$EA`.

@@ -52,6 +52,7 @@ pub(super) mod entry_field {
     pub(in crate::ondisk) const REFERENCE: usize = 0x00;
     /// In views instead of the reference.
     pub(in crate::ondisk) const DATA_OFFSET: usize = 0x00;
+    pub(in crate::ondisk) const DATA_LENGTH: usize = 0x02;
     pub(in crate::ondisk) const LENGTH: usize = 0x08;
     pub(in crate::ondisk) const KEY_LENGTH: usize = 0x0a;
     pub(in crate::ondisk) const FLAGS: usize = 0x0c;
@@ -68,6 +69,10 @@ pub struct Collation(u32);
 impl Collation {
     /// File names: without regard to case first, see [`super::upcase::UpCase`].
     pub const FILE_NAME: Self = Self(1);
+    /// One number of 32 bits.
+    pub const NUMBER: Self = Self(0x10);
+    /// Some numbers of 32 bits, of which the first counts most.
+    pub const NUMBERS: Self = Self(0x13);
 
     /// The number on the disk.
     pub const fn get(self) -> u32 {
@@ -259,6 +264,25 @@ pub struct IndexEntry<'a> {
     pub key: Option<&'a [u8]>,
     /// The node with the keys between the entry before and this one.
     pub sub_node: Option<Vcn>,
+    /// All of the entry.
+    bytes: &'a [u8],
+}
+
+impl<'a> IndexEntry<'a> {
+    /// What a view has for the key. Of an entry of a directory it means nothing.
+    pub fn data(&self) -> Result<&'a [u8]> {
+        let field = |at| bytes::u16_at(self.bytes, at).map_or(0, usize::from);
+        let offset = field(entry_field::DATA_OFFSET);
+        let length = field(entry_field::DATA_LENGTH);
+        bytes::slice_at(self.bytes, offset, length).ok_or_else(|| {
+            Malformed::truncated(
+                "data beyond its index entry",
+                self.offset.saturating_add(entry_field::DATA_OFFSET),
+                offset.saturating_add(length),
+                self.bytes.len(),
+            )
+        })
+    }
 }
 
 /// Iterator over the entries of a node.
@@ -348,6 +372,7 @@ impl<'a> IndexEntries<'a> {
             reference: MftReference::from_raw(reference),
             key,
             sub_node,
+            bytes: entry,
         })
     }
 }

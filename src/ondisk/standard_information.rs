@@ -12,7 +12,8 @@ use super::{
         Malformed,
         Result, //
     },
-    time::NtTime,
+    secure::SecurityId,
+    time::NtTime, //
 };
 
 /// Offsets of the fields, in bytes.
@@ -36,8 +37,12 @@ impl FileAttributes {
     pub const HIDDEN: Self = Self(0x0000_0002);
     /// Part of the operating system.
     pub const SYSTEM: Self = Self(0x0000_0004);
+    /// A directory, as Windows tells its programs; NTFS does not keep this bit here.
+    pub const DIRECTORY: Self = Self(0x0000_0010);
     /// Changed since the last backup.
     pub const ARCHIVE: Self = Self(0x0000_0020);
+    /// No other attribute, as Windows tells its programs.
+    pub const NORMAL: Self = Self(0x0000_0080);
     /// Has, or had, holes.
     pub const SPARSE: Self = Self(0x0000_0200);
     /// Has a reparse point.
@@ -120,7 +125,7 @@ pub struct StandardInformation {
     /// Whether names in this directory are told apart by case (Windows 10 1803, for WSL).
     pub is_case_sensitive_directory: bool,
     /// The key of the security descriptor in `$Secure`; `None` in the short form, or if it is 0.
-    pub security_id: Option<u32>,
+    pub security_id: Option<SecurityId>,
 }
 
 impl StandardInformation {
@@ -139,7 +144,9 @@ impl StandardInformation {
             times: Times::at(value, field::TIMES).ok_or_else(cut)?,
             attributes: FileAttributes(bytes::u32_at(value, field::ATTRIBUTES).ok_or_else(cut)?),
             is_case_sensitive_directory: flags & 1 != 0,
-            security_id: bytes::u32_at(value, field::SECURITY_ID).filter(|id| *id != 0),
+            security_id: bytes::u32_at(value, field::SECURITY_ID)
+                .filter(|id| *id != 0)
+                .map(SecurityId::new),
         })
     }
 

@@ -10,6 +10,7 @@ use super::{
     },
     file,
     inode,
+    xattr,
     NtfsRs, //
 };
 use crate::{
@@ -39,7 +40,8 @@ use crate::{
             DirEntryType, //
         },
         iattr::Iattr,
-        kstat::Kstat, //
+        kstat::Kstat,
+        xattr::Names, //
     },
 };
 use core::mem::replace;
@@ -65,6 +67,10 @@ impl vfs::inode::Operations<NtfsRs> for Directory {
 
     fn setattr(inode: &Inode, attr: &mut Iattr) -> Result {
         inode::setattr(inode, attr)
+    }
+
+    fn listxattr(inode: &Inode, names: &mut Names<'_>) -> Result {
+        xattr::list(inode, names)
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     },
     trim,
     write,
+    xattr,
     NtfsRs, //
 };
 use crate::{
@@ -35,7 +36,8 @@ use crate::{
         inode_lock::SharedInodeLock,
         kiocb::Kiocb,
         kstat::Kstat,
-        super_block::SuperBlock, //
+        super_block::SuperBlock,
+        xattr::Names, //
     },
 };
 use kernel::{
@@ -76,6 +78,10 @@ impl Operations<NtfsRs> for Regular {
             write::truncate(inode, size)?;
         }
         Ok(())
+    }
+
+    fn listxattr(inode: &Inode<NtfsRs>, names: &mut Names<'_>) -> Result {
+        xattr::list(inode, names)
     }
 }
 

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! VFS inodes of files: from an MFT reference to an inode, and `stat`.
+//!
+//! Owner, group and permissions are those that WSL stored with the file, each as far as it is there and the
+//! mount does not say otherwise (`uid=`, `gid=`, `umask=`, `fmask=`, `dmask=`); else those of the mount. The
+//! type is what the file itself says: a mode of WSL that has another one is not taken. A read-only file has
+//! no permission to write in any case.
 
 use super::{
     address_space::DataCache,
@@ -11,6 +16,7 @@ use super::{
         report_file, //
     },
     file::Regular,
+    options::Options,
     symlink::{
         self,
         Link, //
@@ -119,8 +125,12 @@ fn fill(
     let options = &data.options;
     let times = file.times();
 
-    inode.set_uid(options.uid);
-    inode.set_gid(options.gid);
+    let wsl = file.wsl();
+    let uid = wsl.uid.filter(|_| !options.given.uid);
+    let gid = wsl.gid.filter(|_| !options.given.gid);
+    inode.set_uid(uid.and_then(|uid| sb.uid(uid)).unwrap_or(options.uid));
+    inode.set_gid(gid.and_then(|gid| sb.gid(gid)).unwrap_or(options.gid));
+    inode.set_mode(mode_of(&file, file.file_attributes(), options));
     inode.set_nlink(file.links());
     inode.set_generation(u32::from(file.reference().sequence.get()));
     inode.set_atime(timespec(times.access));
@@ -131,16 +141,12 @@ fn fill(
     if options.sys_immutable && is_of_the_system(&file) {
         inode.set_immutable();
     }
-
-    let special = mode::RWX & !options.fmask;
     match file.kind() {
         Kind::Directory => {
-            inode.set_mode(mode::DIRECTORY | (mode::RWX & !options.dmask));
             inode.set_size(directory_size(&file))?;
             inode.set_dir::<Directory, Directory>();
         }
         Kind::File => {
-            inode.set_mode(file_mode(file.file_attributes(), options.fmask));
             inode.set_size(file.size().get())?;
             if let Some(stream) = clusters_of(&file) {
                 inode.set_valid_size(stream.sizes().initialized.get());
@@ -149,26 +155,21 @@ fn fill(
             inode.set_file::<Regular, Regular, DataCache>(data.uses_iomap, unit);
         }
         Kind::Symlink => {
-            inode.set_mode(mode::SYMLINK | mode::RWX);
             // A link that cannot be read has no length, and says why when it is followed.
             let length = symlink::text(data, &file).map_or(0, |text| text.len());
             inode.set_size(u64::try_from(length)?)?;
             inode.set_symlink::<Link>();
         }
         Kind::Fifo => {
-            inode.set_mode(mode::FIFO | special);
             inode.set_special::<Regular>(0, 0);
         }
         Kind::Socket => {
-            inode.set_mode(mode::SOCKET | special);
             inode.set_special::<Regular>(0, 0);
         }
         Kind::CharDevice(device) => {
-            inode.set_mode(mode::CHAR_DEVICE | special);
             inode.set_special::<Regular>(device.major, device.minor);
         }
         Kind::BlockDevice(device) => {
-            inode.set_mode(mode::BLOCK_DEVICE | special);
             inode.set_special::<Regular>(device.major, device.minor);
         }
     }
@@ -341,17 +342,36 @@ pub(super) fn set_mode(inode: &Inode<NtfsRs>, mode: u16) -> Result<u16> {
     inode_record::write_inode(&data.volume(), file, &changed, false)
         .map_err(|error| report_file(inode, error))?;
     let attributes = FileAttributes::default().with(FileAttributes::READ_ONLY, read_only);
-    Ok(file_mode(attributes, data.options.fmask))
+    Ok(mode_of(file, attributes, &data.options))
 }
 
-/// The mode of a regular file.
-fn file_mode(attributes: FileAttributes, mask: u16) -> u16 {
-    // Read-only means something else for the directories of Windows.
-    let writable = match attributes.contains(FileAttributes::READ_ONLY) {
-        true => mode::RWX & !mode::WRITE,
-        false => mode::RWX,
+/// The mode of a file with these attributes.
+fn mode_of(file: &File, attributes: FileAttributes, options: &Options) -> u16 {
+    let type_ = match file.kind() {
+        // Nobody looks at the permissions of a link.
+        Kind::Symlink => return mode::SYMLINK | mode::RWX,
+        Kind::Directory => mode::DIRECTORY,
+        Kind::File => mode::REGULAR,
+        Kind::Fifo => mode::FIFO,
+        Kind::Socket => mode::SOCKET,
+        Kind::CharDevice(_) => mode::CHAR_DEVICE,
+        Kind::BlockDevice(_) => mode::BLOCK_DEVICE,
     };
-    mode::REGULAR | (writable & !mask)
+    let (mask, is_given) = match type_ {
+        mode::DIRECTORY => (options.dmask, options.given.dmask),
+        _ => (options.fmask, options.given.fmask),
+    };
+    let stored = file.wsl().mode.filter(|_| !is_given);
+    let permissions = stored
+        .and_then(|mode| u16::try_from(mode).ok())
+        .filter(|mode| mode & mode::TYPE == type_)
+        .map_or(mode::RWX & !mask, |mode| mode & mode::PERMISSIONS);
+    // Read-only means something else for the directories of Windows.
+    let is_read_only = type_ == mode::REGULAR && attributes.contains(FileAttributes::READ_ONLY);
+    match is_read_only {
+        true => type_ | (permissions & !mode::WRITE),
+        false => type_ | permissions,
+    }
 }
 
 /// Refuses a mode that no file here can have.
@@ -376,7 +396,7 @@ pub(super) fn write(inode: &Inode<NtfsRs>, waited: bool) -> Result {
         .map_err(|error| report_file(inode, error))
 }
 
-fn nt_time(time: Timespec) -> NtTime {
+pub(super) fn nt_time(time: Timespec) -> NtTime {
     NtTime::from_unix(time.secs, time.nanos)
 }
 

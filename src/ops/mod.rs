@@ -26,6 +26,7 @@ mod super_block;
 mod symlink;
 mod trim;
 mod write;
+mod xattr;
 
 pub(crate) use self::{
     context::Context,

@@ -236,6 +236,12 @@ impl Requested {
     pub(super) fn into_options(self) -> Options {
         let umask = ids::current_umask();
         Options {
+            given: Given {
+                uid: self.uid.is_some(),
+                gid: self.gid.is_some(),
+                fmask: self.fmask.is_some(),
+                dmask: self.dmask.is_some(),
+            },
             uid: self.uid.unwrap_or_else(Uid::current),
             gid: self.gid.unwrap_or_else(Gid::current),
             fmask: self.fmask.unwrap_or(umask),
@@ -315,8 +321,22 @@ fn mode_mask(fc: &FsContext, name: &str, mask: u32) -> Result<u16> {
     }
 }
 
+/// What the user said about owners and permissions; WSL's word counts for the rest.
+pub(super) struct Given {
+    /// Who owns all files.
+    pub(super) uid: bool,
+    /// Their group.
+    pub(super) gid: bool,
+    /// Permissions that files do not have.
+    pub(super) fmask: bool,
+    /// Permissions that directories do not have.
+    pub(super) dmask: bool,
+}
+
 /// The options of a mounted volume.
 pub(super) struct Options {
+    /// Which of the next four come from the user.
+    pub(super) given: Given,
     /// Who owns all files.
     pub(super) uid: Uid,
     /// Their group.

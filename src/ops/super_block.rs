@@ -12,6 +12,7 @@ use super::{
     inode,
     iomap,
     options::Options,
+    xattr::Xattrs,
     Context,
     InodeData,
     NtfsRs,
@@ -295,6 +296,7 @@ pub(super) fn fill<'a>(
     sb.set_time(first, last, 100);
     sb.set_uuid(&volume.serial().to_le_bytes())?;
     sb.set_export::<Handles>();
+    sb.set_xattr::<Xattrs>();
     if options.case == CaseMode::Ignore {
         sb.set_dentry_ops::<IgnoringCase>();
     }

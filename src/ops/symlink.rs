@@ -6,6 +6,7 @@ use super::{
     error::report_file,
     inode,
     options::NativeSymlink,
+    xattr,
     Data,
     NtfsRs,
     Volume, //
@@ -24,7 +25,8 @@ use crate::{
             Operations,
             SymlinkOperations, //
         },
-        kstat::Kstat, //
+        kstat::Kstat,
+        xattr::Names, //
     },
 };
 use kernel::prelude::*;
@@ -43,6 +45,10 @@ impl Operations<NtfsRs> for Link {
 
     fn setattr(inode: &Inode<NtfsRs>, attr: &mut Iattr) -> Result {
         inode::setattr(inode, attr)
+    }
+
+    fn listxattr(inode: &Inode<NtfsRs>, names: &mut Names<'_>) -> Result {
+        xattr::list(inode, names)
     }
 }
 

@@ -21,7 +21,8 @@ use super::{
         self,
         SuperBlock, //
     },
-    time::Timespec, //
+    time::Timespec,
+    xattr::Names, //
 };
 use core::{
     marker::PhantomData,
@@ -76,6 +77,9 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Changes what `attr` says, as far as it is not a mere field of `struct inode`, and takes out of `attr`
     /// what is not to be changed. The caller may do all of it. The inode is locked exclusively.
     fn setattr(inode: &Inode<T>, attr: &mut Iattr) -> Result;
+
+    /// Adds the names of the extended attributes that the caller may know of to `names`.
+    fn listxattr(inode: &Inode<T>, names: &mut Names<'_>) -> Result;
 }
 
 /// What a directory can do.
@@ -387,6 +391,7 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
         setattr: Some(Self::setattr),
         fileattr_get: Some(Self::fileattr_get),
         fileattr_set: Some(Self::fileattr_set),
+        listxattr: Some(Self::listxattr),
         ..pin_init::zeroed()
     };
 
@@ -468,6 +473,27 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
     }
 }
 
+impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn listxattr(
+        dentry: *mut bindings::dentry,
+        list: *mut c_char,
+        size: usize,
+    ) -> isize {
+        let listed = || {
+            // SAFETY: The VFS passes a dentry of our inode, and room for `size` bytes, or 0 to ask how many
+            // are needed.
+            let (inode, mut names) =
+                unsafe { (Inode::from_raw((*dentry).d_inode), Names::new(list, size)) };
+            I::listxattr(inode, &mut names)?;
+            Ok(isize::try_from(names.length())?)
+        };
+        from_result(listed)
+    }
+}
+
 impl<T: super_block::Operations, I: DirOperations<T>> Table<T, I> {
     /// Of a directory.
     pub(super) const DIR: bindings::inode_operations = bindings::inode_operations {
@@ -476,6 +502,7 @@ impl<T: super_block::Operations, I: DirOperations<T>> Table<T, I> {
         setattr: Some(Self::setattr),
         fileattr_get: Some(Self::fileattr_get),
         fileattr_set: Some(Self::fileattr_set),
+        listxattr: Some(Self::listxattr),
         ..pin_init::zeroed()
     };
 
@@ -504,6 +531,7 @@ impl<T: super_block::Operations, I: FileOperations<T>> Table<T, I> {
         setattr: Some(Self::setattr),
         fileattr_get: Some(Self::fileattr_get),
         fileattr_set: Some(Self::fileattr_set),
+        listxattr: Some(Self::listxattr),
         fiemap: Some(Self::fiemap),
         ..pin_init::zeroed()
     };
@@ -533,6 +561,7 @@ impl<T: super_block::Operations, I: SymlinkOperations<T>> Table<T, I> {
         setattr: Some(Self::setattr),
         fileattr_get: Some(Self::fileattr_get),
         fileattr_set: Some(Self::fileattr_set),
+        listxattr: Some(Self::listxattr),
         ..pin_init::zeroed()
     };
 

@@ -44,3 +44,4 @@ pub(crate) mod time;
 mod vm_ops;
 pub(crate) mod workqueue;
 mod writeback;
+pub(crate) mod xattr;

@@ -22,3 +22,5 @@ pub(crate) const FIFO: u16 = 0o010000;
 pub(crate) const RWX: u16 = 0o777;
 /// All may write (`S_IWUGO`).
 pub(crate) const WRITE: u16 = 0o222;
+/// All permissions: those of [`RWX`], set-user-id, set-group-id and sticky (`S_IALLUGO`).
+pub(crate) const PERMISSIONS: u16 = 0o7777;

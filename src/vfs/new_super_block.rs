@@ -5,7 +5,9 @@
 
 use super::{
     bdev::BlockDevice,
-    bindings, dentry, export,
+    bindings,
+    dentry,
+    export,
     inode::Inode,
     super_block::{
         self,
@@ -14,6 +16,7 @@ use super::{
         Operations,
         SuperBlock, //
     },
+    xattr, //
 };
 use core::{
     marker::PhantomData,
@@ -112,6 +115,13 @@ impl<'a, T: Operations> NewSuperBlock<'a, T> {
     pub(crate) fn set_export<E: export::Operations<T>>(&mut self) {
         // SAFETY: The super block is exclusively ours. The table is complete, the bindings differ in that.
         unsafe { (*self.sb).s_export_op = ptr::from_ref(&export::Table::<T, E>::TABLE).cast() };
+    }
+
+    /// Lets inodes have extended attributes.
+    pub(crate) fn set_xattr<X: xattr::Operations<T>>(&mut self) {
+        let handlers: &'static [_] = &xattr::Table::<T, X>::HANDLERS;
+        // SAFETY: The super block is exclusively ours and has no inode yet.
+        unsafe { (*self.sb).s_xattr = handlers.as_ptr() };
     }
 
     /// Compares names by `D` instead of byte by byte (`set_default_d_op`).

@@ -10,6 +10,10 @@ use super::{
     c_str,
     fs_context,
     fs_type::Registration,
+    ids::{
+        Gid,
+        Uid, //
+    },
     inode::{
         Iget,
         Inode,
@@ -114,6 +118,21 @@ impl<T: Operations> SuperBlock<T> {
     pub(super) unsafe fn from_raw<'a>(sb: *mut bindings::super_block) -> &'a Self {
         // SAFETY: By the caller's word; the layouts are equal.
         unsafe { &*sb.cast() }
+    }
+
+    /// A user by the number on the volume, which is one of the namespace that mounted it (`make_kuid`); `None`
+    /// if there is no such user.
+    pub(crate) fn uid(&self, number: u32) -> Option<Uid> {
+        // SAFETY: The super block is valid, and its namespace stays.
+        let uid = unsafe { bindings::make_kuid((*self.as_ptr()).s_user_ns, number) };
+        (uid.val != u32::MAX).then_some(Uid(uid))
+    }
+
+    /// A group by the number on the volume, as [`Self::uid`] (`make_kgid`).
+    pub(crate) fn gid(&self, number: u32) -> Option<Gid> {
+        // SAFETY: As above.
+        let gid = unsafe { bindings::make_kgid((*self.as_ptr()).s_user_ns, number) };
+        (gid.val != u32::MAX).then_some(Gid(gid))
     }
 
     /// The C structure.

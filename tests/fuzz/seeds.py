@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 # Which target eats the values of which attribute.
-VALUES = {0x20: "attribute_list", 0x30: "file_name", 0x90: "index", 0xC0: "reparse", 0xE0: "ea"}
+VALUES = {0x20: "attribute_list", 0x30: "file_name", 0x90: "index", 0x40: "security", 0x50: "security", 0xC0: "reparse", 0xE0: "ea"}
 
 # A change before the page that it is for, as its target wants it: bytes 0x18 to 0x1f of the attribute at 0x38.
 CHANGE = bytes([0, 7, 7, 0, 0x38, 0, 0x18, 0, 8, 8]) + bytes(16)
@@ -44,6 +44,8 @@ def structures(image: bytes):
     yield "boot", image[:512]
     for at in range(0, len(image), 512):
         magic = image[at : at + 4]
+        if image[at + 4 : at + 16] == struct.pack("<IQ", 0x100, 0):
+            yield from descriptors(image[at : at + 4096])
         if magic in (b"RSTR", b"RCRD"):
             yield "log", image[at : at + 8192]
         if magic == b"INDX":
@@ -71,6 +73,18 @@ def structures(image: bytes):
             if kind == 0x30:
                 yield "names", value[0x42:]
                 yield "upcase", bytes([3, 3]) + value[0x42:]
+
+
+def descriptors(sds: bytes):
+    """The first entries of a $SDS, and the descriptors in them."""
+    at = 0
+    while at + 0x14 <= len(sds):
+        length = struct.unpack_from("<I", sds, at + 0x10)[0]
+        if length < 0x14 or at + length > len(sds):
+            return
+        yield "security", sds[at : at + length]
+        yield "security", sds[at + 0x14 : at + length]
+        at += (length + 15) & ~15
 
 
 class Bits:

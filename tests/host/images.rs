@@ -2,8 +2,8 @@
 
 //! Every real volume is read as its ground truth says.
 //!
-//! Paths, types, record numbers, times, attributes, sizes, contents, streams, links and 8.3 names are
-//! compared. Contents that the driver does not read yet are named and counted.
+//! Paths, types, record numbers, times, attributes, sizes, contents, streams, EAs, security descriptors, links
+//! and 8.3 names are compared. Contents that the driver does not read yet are named and counted.
 
 mod support;
 
@@ -23,17 +23,17 @@ use std::{
 use ntfs_rs::{
     fs::{
         attribute::Attribute,
-        catalog::Catalog,
         data::{self, Source},
         device::Device,
         directory::{self, CaseMode},
         error::Error,
         inode::{Inode, Kind},
+        object_id,
         residency::Form,
-        symlink,
+        security, streams, symlink,
         volume::Volume,
     },
-    ondisk::{attribute::AttributeType, file_name::Namespace, units::ByteOffset},
+    ondisk::{attribute::AttributeType, ea, file_name::Namespace, units::ByteOffset},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -52,6 +52,9 @@ struct Report {
     reads: u64,
     contents: usize,
     streams: usize,
+    descriptors: usize,
+    eas: usize,
+    object_ids: usize,
     not_yet: BTreeMap<&'static str, Vec<String>>,
     wrong: Vec<String>,
 }
@@ -232,25 +235,8 @@ fn compare<D: Device>(
         (Err(error), _) => report.wrong.push(format!("{path}: {error}")),
     }
 
-    if let Some(streams) = row["ads"].as_array() {
-        let catalog = Catalog::load(volume, reference).expect("catalog");
-        for stream in streams {
-            let name = stream["name"].as_str().expect("name of a stream");
-            let units: Vec<u16> = name.encode_utf16().collect();
-            let path = format!("{path}:{name}");
-            match Attribute::open(volume, &catalog, AttributeType::DATA, &units) {
-                Ok(Some(found)) => {
-                    report.streams += 1;
-                    report.check(&path, "size", found.data_size(), number(&stream["size"]));
-                    if let Some(sha) = stream["sha256"].as_str() {
-                        compare_content(volume, report, &path, &found, sha);
-                    }
-                }
-                Ok(None) => report.wrong.push(format!("{path}: not found")),
-                Err(error) => report.wrong.push(format!("{path}: {error}")),
-            }
-        }
-    }
+    compare_streams(volume, report, path, inode, row);
+    compare_small(volume, report, path, inode, row);
 
     if let Some(expected) = row["reparse"].as_object() {
         let tag = inode.reparse_tag().map_or(0, |tag| tag.get());
@@ -282,6 +268,110 @@ fn compare<D: Device>(
     }
 
     look_up(volume, report, path, directory, entry, row);
+}
+
+/// The named streams: which there are, and what is in them.
+fn compare_streams<D: Device>(
+    volume: &Volume<D>,
+    report: &mut Report,
+    path: &str,
+    inode: &Inode,
+    row: &Value,
+) {
+    let mut expected = BTreeMap::new();
+    for stream in row["ads"].as_array().into_iter().flatten() {
+        let name = stream["name"].as_str().expect("name of a stream");
+        expected.insert(name.encode_utf16().collect::<Vec<u16>>(), stream);
+    }
+    let hidden: Vec<u16> = "WofCompressedData".encode_utf16().collect();
+    if inode.is_overlaid() && expected.remove(&hidden).is_none() {
+        report.wrong.push(format!("{path}: no compressed stream"));
+    }
+    let found = match streams::names(volume, inode) {
+        Ok(names) => names.iter().map(|name| name.to_vec()).collect(),
+        Err(error) => {
+            report.wrong.push(format!("{path}: streams: {error}"));
+            BTreeSet::new()
+        }
+    };
+    let wanted: BTreeSet<Vec<u16>> = expected.keys().cloned().collect();
+    report.check(
+        path,
+        "names of the streams",
+        format!("{found:?}"),
+        format!("{wanted:?}"),
+    );
+    for (units, stream) in expected {
+        let path = format!("{path}:{}", String::from_utf16_lossy(&units));
+        match streams::open(volume, inode, &units, CaseMode::Exact) {
+            Ok(Some(found)) => {
+                report.streams += 1;
+                let size = stream["size"].as_u64().unwrap_or(0);
+                report.check(&path, "size", found.data_size(), size);
+                if let Some(sha) = stream["sha256"].as_str() {
+                    compare_content(volume, report, &path, &found, sha);
+                }
+            }
+            Ok(None) => report.wrong.push(format!("{path}: not found")),
+            Err(error) => report.wrong.push(format!("{path}: {error}")),
+        }
+    }
+}
+
+/// The security descriptor and the EAs.
+fn compare_small<D: Device>(
+    volume: &Volume<D>,
+    report: &mut Report,
+    path: &str,
+    inode: &Inode,
+    row: &Value,
+) {
+    let file = inode.reference();
+    match (
+        security::descriptor(volume, file),
+        row["sd_sha256"].as_str(),
+    ) {
+        (Ok(Some(descriptor)), Some(expected)) => {
+            report.descriptors += 1;
+            report.check(path, "descriptor", hash(&descriptor), expected);
+        }
+        // Not all readers of the truth know all.
+        (Ok(_), None) => {}
+        (Ok(None), Some(_)) => report.wrong.push(format!("{path}: no descriptor")),
+        (Err(error), _) => report.wrong.push(format!("{path}: descriptor: {error}")),
+    }
+    let all = match streams::value(volume, file, AttributeType::EA, &[]) {
+        Ok(all) => all.map_or(Vec::new(), |all| all.to_vec()),
+        Err(error) => {
+            report.wrong.push(format!("{path}: EAs: {error}"));
+            return;
+        }
+    };
+    let mut found = BTreeSet::new();
+    for attribute in ea::entries(&all) {
+        match attribute {
+            Ok(attribute) => {
+                report.eas += 1;
+                let name = String::from_utf8_lossy(attribute.name).into_owned();
+                found.insert((name, hash(attribute.value)));
+            }
+            Err(what) => report.wrong.push(format!("{path}: EAs: {what}")),
+        }
+    }
+    let expected: BTreeSet<(String, String)> = row["eas"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|attribute| {
+            let text = |key: &str| attribute[key].as_str().unwrap_or("").to_string();
+            (text("name"), text("sha256"))
+        })
+        .collect();
+    report.check(path, "EAs", format!("{found:?}"), format!("{expected:?}"));
+    match object_id::object_id(volume, file) {
+        Ok(found) => report.object_ids += usize::from(found.is_some()),
+        Err(error) => report.wrong.push(format!("{path}: object id: {error}")),
+    }
 }
 
 /// Finds the entry by its name in both modes, and by its 8.3 name.
@@ -485,11 +575,14 @@ fn every_real_volume_is_read_as_its_ground_truth_says() {
         let start = Instant::now();
         let report = check_volume(&image, &unpacked);
         println!(
-            "{:28} {:5} entries, {:4} contents, {:3} streams, {:2} wrong, {:5} reads, {:4} ms",
+            "{:28} {:5} entries, {:4} contents, {:3} streams, {:4} descriptors, {:2} EAs, {:2} object ids, {:2} wrong, {:5} reads, {:4} ms",
             image.name,
             report.entries,
             report.contents,
             report.streams,
+            report.descriptors,
+            report.eas,
+            report.object_ids,
             report.wrong.len(),
             report.reads,
             start.elapsed().as_millis()

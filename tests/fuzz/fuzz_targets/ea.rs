@@ -5,7 +5,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ntfs_rs::ondisk::{ea, wsl::WslAttributes};
+use ntfs_rs::ondisk::{
+    ea::{self, EaInformation},
+    wsl::WslAttributes,
+};
 
 fuzz_target!(|data: &[u8]| {
     let mut total = 0;
@@ -19,4 +22,5 @@ fuzz_target!(|data: &[u8]| {
     // They do not overlap.
     assert!(total <= data.len());
     assert_eq!(WslAttributes::parse(data).is_ok(), whole);
+    assert_eq!(EaInformation::parse(data).is_ok(), data.len() >= 8);
 });

@@ -11,11 +11,13 @@ use ntfs_rs::{
         directory::{self, CaseMode},
         error::Error,
         inode::{Inode, Kind},
+        object_id,
         readdir::{Batch, Cookie, Walk},
-        symlink,
+        security, streams, symlink,
         volume::Volume,
     },
     ondisk::{
+        attribute::AttributeType,
         standard_information::FileAttributes,
         units::{system_record, ByteOffset, MftReference},
     },
@@ -141,8 +143,8 @@ pub fn everything<D: Device>(volume: &Volume<D>, visit: &mut Visitor<'_>) -> Res
     Ok(damage)
 }
 
-/// Opens a volume and does with it what a user would: lists all, reads the start of every file, looks
-/// every name up, follows links to their text. Errors are counted, not judged.
+/// Opens a volume and does with it what a user would: lists all, reads the start of every file and
+/// stream, looks every name up, follows links to their text, and asks for EAs, descriptors and object ids. Errors are counted, not judged.
 pub fn exercise<D: Device>(device: D) -> Result<Summary, Error> {
     let volume = Volume::open(device)?;
     let mut summary = Summary {
@@ -171,6 +173,15 @@ pub fn exercise<D: Device>(device: D) -> Result<Summary, Error> {
         if inode.kind() == Kind::Symlink {
             let _ = symlink::target(&volume, inode);
         }
+        for name in &streams::names(&volume, inode).unwrap_or_default() {
+            if let Ok(Some(stream)) = streams::open(&volume, inode, name, CaseMode::Ignore) {
+                let _ = data::read_at(&volume, &stream, ByteOffset::ZERO, &mut buffer);
+            }
+        }
+        let file = inode.reference();
+        let _ = streams::value(&volume, file, AttributeType::EA, &[]);
+        let _ = security::descriptor(&volume, file);
+        let _ = object_id::object_id(&volume, file);
         let _ = Walk::resume(&volume, directory, entry.cookie).is_ok();
     })?;
     summary.damaged = damage.len();

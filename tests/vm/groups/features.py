@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What users and programs do with a mounted volume beyond reading files, on the stock kernel."""
+"""What users and programs do with a mounted volume beyond reading files, on the stock kernel; extended attributes on the debug kernel as well."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import images
 from context import Context
 from groups.matrix import prepared, specs
+from groups.write import fits
 from machine import run_job
 
 
@@ -26,4 +27,8 @@ def run(context: Context) -> None:
         images.unzstd(context.images / row["file"])(raw)
         disks.append(vm.Disk(raw, sector=4096))
         plan["names"] = row["volumes"][0]["user_entries"] + 1
-    run_job(context, "features", plan, disks=disks, timeout=1500)
+    if not context.built or fits(context.built, "stock"):
+        run_job(context, "features", plan, disks=disks, timeout=1500)
+    # Only the debug kernel has ntfs3, to read and write extended attributes beside us.
+    if context.ours and (not context.built or fits(context.built, "debug")):
+        run_job(context, "features", plan | {"themes": ["xattrs"]}, kernel="debug", disks=disks[:1], timeout=1500)

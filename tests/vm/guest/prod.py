@@ -84,7 +84,9 @@ def prod(root: str, tick: Callable[[], None]) -> Touched:
                     touch_file(path, info.st_size, touched, tick)
                 elif kind == 0o120000:
                     os.readlink(path)
-                os.listxattr(path, follow_symlinks=False)
+                for attribute in [*os.listxattr(path, follow_symlinks=False)[:8], "system.ntfs_acl", "system.ntfs_object_id", "system.ntfs_ea"]:
+                    with contextlib.suppress(OSError):
+                        os.getxattr(path, attribute, follow_symlinks=False)
             except OSError as error:
                 touched.error(error)
         for absent in (b"no such name", b"\xff\xfe", b"x" * 255, b"DATA~1"):

@@ -97,6 +97,27 @@ def statx(path: str | bytes, flags: int = AT_SYMLINK_NOFOLLOW) -> Statx:
     )  # fmt: skip
 
 
+def getxattr_size(path: str, name: str, room: int) -> int:
+    """What getxattr(2) returns when there is room for so many bytes; 0 asks for the length."""
+    buffer = ctypes.create_string_buffer(max(room, 1))
+    return _checked(LIBC.getxattr(os.fsencode(path), os.fsencode(name), buffer, ctypes.c_size_t(room)), f"getxattr {name}")
+
+
+def lgetxattr(path: str, name: str) -> bytes:
+    """A value by lgetxattr(2), with exactly the room that it says it needs."""
+    where, which, what = os.fsencode(path), os.fsencode(name), f"lgetxattr {name}"
+    size = _checked(LIBC.lgetxattr(where, which, None, ctypes.c_size_t(0)), what)
+    buffer = ctypes.create_string_buffer(max(size, 1))
+    got = _checked(LIBC.lgetxattr(where, which, buffer, ctypes.c_size_t(size)), what) if size else 0
+    return buffer.raw[:got]
+
+
+def listxattr_size(path: str, room: int) -> int:
+    """What listxattr(2) returns when there is room for so many bytes; 0 asks for the length."""
+    buffer = ctypes.create_string_buffer(max(room, 1))
+    return _checked(LIBC.listxattr(os.fsencode(path), buffer, ctypes.c_size_t(room)), "listxattr")
+
+
 def fs_label(path: str) -> str:
     """FS_IOC_GETFSLABEL."""
     fd = os.open(path, os.O_RDONLY)
