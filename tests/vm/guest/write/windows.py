@@ -302,7 +302,8 @@ def come_back_until(path: str, seed: int, until: float) -> str:
         if found != short:
             return f"turn {turns}: {differs(found, short)}"
     os.close(fd)
-    return "" if turns > 100 else f"only {turns} turns"
+    # Other guests may have the processors meanwhile.
+    return "" if turns > 40 else f"only {turns} turns"
 
 
 def write_back_while_it_comes_back(scene: Scene, seed: int, seconds: float) -> None:
@@ -310,8 +311,10 @@ def write_back_while_it_comes_back(scene: Scene, seed: int, seconds: float) -> N
     scene.put(b"")
     until = time.monotonic() + seconds
     syncer = later(sync_until, scene.path, until)
-    end(first(come_back_until, scene.path, seed, until), syncer)
-    scene.ground.contents[scene.name] = read_whole(scene.path)
+    try:
+        end(first(come_back_until, scene.path, seed, until), syncer)
+    finally:
+        scene.ground.contents[scene.name] = read_whole(scene.path)
 
 
 def run(report: Report, ground: Ground, seed: int, seconds: float) -> None:
