@@ -90,11 +90,18 @@ mod tests {
     }
 
     fn volume(shift: u8) -> Result<(Arc<Disk>, KBox<Volume<Ram>>, Inode)> {
+        volume_with(&VALUE, shift)
+    }
+
+    fn volume_with(
+        value: &Clusters<'_>,
+        shift: u8,
+    ) -> Result<(Arc<Disk>, KBox<Volume<Ram>>, Inode)> {
         let disk = Disk::new()?;
         put_unit(&disk, 0, 20, 1)?;
         put_unit(&disk, 1, 24, 4)?;
         put_unit(&disk, 3, 30, 2)?;
-        let mut data = VALUE.to_bytes()?;
+        let mut data = value.to_bytes()?;
         *data.get_mut(UNIT_SHIFT_AT).ok_or(EINVAL)? = shift;
         disk.put_file(SAMPLE, &[&data])?;
         let volume = mount(&disk)?;
@@ -205,6 +212,43 @@ mod tests {
         let at = ByteOffset::new(UNIT as u64);
         assert_eq!(plain(inode.read_at(&volume, at, &mut byte))?, 1);
         assert_eq!(byte, [byte_at(UNIT)]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_unit_whose_hole_is_not_behind_its_clusters_is_refused() -> Result {
+        let pairs: [&[u8]; 2] = [
+            // Before the only cluster of the first unit, and between the two of the last one.
+            &[
+                0x01, 1, 0x11, 1, 20, 0x01, 2, 0x11, 4, 4, 0x01, 4, 0x11, 2, 6, 0x01, 2, 0,
+            ],
+            &[
+                0x11, 1, 20, 0x01, 3, 0x11, 4, 4, 0x01, 4, 0x11, 1, 6, 0x01, 1, 0x11, 1, 1, 0x01,
+                1, 0,
+            ],
+        ];
+        for (mapping_pairs, broken) in pairs.into_iter().zip([0, 3 * UNIT]) {
+            let value = Clusters {
+                mapping_pairs,
+                ..VALUE
+            };
+            let (_, volume, inode) = volume_with(&value, 2)?;
+            let stream = plain(inode.data())?.ok_or(ENOENT)?;
+            for unit in [0, UNIT, 3 * UNIT] {
+                let at = ByteOffset::new(unit as u64);
+                let mut byte = [0];
+                let read = inode.read_at(&volume, at, &mut byte);
+                let located = map_extent(&volume, stream, at);
+                if unit == broken {
+                    assert!(matches!(read, Err(Error::Corrupt(_))));
+                    assert!(matches!(located, Err(Error::Corrupt(_))));
+                } else {
+                    assert_eq!(plain(read)?, 1);
+                    assert_eq!(byte, [byte_at(unit)]);
+                    assert!(plain(located).is_ok());
+                }
+            }
+        }
         Ok(())
     }
 

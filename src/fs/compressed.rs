@@ -20,6 +20,7 @@ use super::{
     },
     device::Device,
     error::{
+        Error,
         Located,
         Place,
         Result, //
@@ -88,23 +89,32 @@ enum Stored {
 
 /// Looks at the clusters of the unit that begins at `first`.
 ///
-/// Those that are missing count as there, so that reading them says why they are missing.
-fn stored(mapping: &Mapping, unit: Unit, first: Vcn) -> Stored {
+/// Those that are missing count as there, so that reading them says why they are missing. A hole before
+/// or between the clusters is an error: what is decoded has none.
+fn stored(mapping: &Mapping, unit: Unit, first: Vcn, place: Place) -> Result<Stored> {
     let Some(end) = first.checked_add(unit.clusters) else {
-        return Stored::Nothing;
+        return Ok(Stored::Nothing);
     };
-    let there = mapping
+    let runs = mapping
         .runlist
         .extents_from(first)
         .take_while(|run| run.vcn < end)
         .filter(|run| run.target != Target::Hole)
-        .filter_map(|run| run.from(first)?.before(end))
-        .fold(0_u64, |sum, run| sum.saturating_add(run.length.get()));
-    match there {
-        0 => Stored::Nothing,
-        all if all >= unit.clusters.get() => Stored::Plain,
-        some => Stored::Compressed(ClusterCount::new(some)),
+        .filter_map(|run| run.from(first)?.before(end));
+    let mut there = ClusterCount::ZERO;
+    for run in runs {
+        let expected = first.checked_add(there).unwrap_or(end);
+        if run.vcn != expected {
+            let what = "VCN of clusters behind a hole of their compression unit";
+            return Err(Error::rule(place, what, run.vcn.get(), expected.get()));
+        }
+        there = there.checked_add(run.length).unwrap_or(unit.clusters);
     }
+    Ok(match there {
+        ClusterCount::ZERO => Stored::Nothing,
+        all if all >= unit.clusters => Stored::Plain,
+        some => Stored::Compressed(some),
+    })
 }
 
 /// What a reader has, and where it reads.
@@ -166,7 +176,7 @@ impl<D: Device> Reader<'_, D> {
         let read = |at: ByteOffset, buf: &mut [u8]| {
             data::read_runs(self.store, self.mapping, everything, self.place, at, buf)
         };
-        match stored(self.mapping, self.unit, cluster.vcn_of(start)) {
+        match stored(self.mapping, self.unit, cluster.vcn_of(start), self.place)? {
             Stored::Nothing => buf.fill(0),
             Stored::Plain => {
                 let at = start.get().saturating_add(skip);
@@ -240,7 +250,7 @@ pub(super) fn locate(
         source: found.source,
     };
     let first = cluster.vcn_of(start);
-    Ok(match (stored(mapping, unit, first), found.source) {
+    Ok(match (stored(mapping, unit, first, place)?, found.source) {
         (Stored::Nothing, _) => {
             let hole_end = found.offset.get().saturating_add(found.length.get());
             // Up to the last whole unit of the hole.

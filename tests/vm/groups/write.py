@@ -43,7 +43,7 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     for sector, cluster in geometries if campaign else ((512, 4096), (4096, 4096)):
         add("threshold", sector, cluster, 64 * MI, seconds=150 if campaign else 10)
     for cluster in (512, 4096) if fstype == "ntfs_rs" else ():
-        add("windows", 512, cluster, 64 * MI, seconds=60 if campaign else 5)
+        add("windows", 512, cluster, 64 * MI, seconds=60 if campaign else 10)
     for cluster in (512, 4096, 64 * KI):
         add("full", 512, cluster, 12 * MI if cluster < 64 * KI else 48 * MI, sizes=[0, 100, 700, 4096])
     for cluster in (512, 4096) if campaign else (4096,):

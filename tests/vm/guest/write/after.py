@@ -73,9 +73,11 @@ def loaded(fstype: str, needed: bool) -> Iterator[None]:
     """A driver for the time of the block: those of the kernel name a cache alike, so that two at once give a warning."""
     if needed:
         volume.run("modprobe", fstype)
-    yield
-    if needed:
-        volume.run("rmmod", fstype)
+    try:
+        yield
+    finally:
+        if needed:
+            volume.run("rmmod", fstype)
 
 
 def run(report: Report, ground: Ground, fstypes: list[str]) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import fcntl
 import mmap
+import multiprocessing.synchronize
 import os
 import random
 import struct
@@ -276,19 +277,21 @@ def read_directly_while_it_comes_back(scene: Scene) -> None:
     scene.expect(short)
 
 
-def sync_until(path: str, until: float) -> None:
+def sync_until(path: str, over: multiprocessing.synchronize.Event) -> None:
     fd = os.open(path, os.O_RDWR)
-    while time.monotonic() < until:
+    while not over.is_set():
         sync_range(fd)
     os.close(fd)
 
 
-def come_back_until(path: str, seed: int, until: float) -> str:
+def come_back(path: str, seed: int, seconds: float) -> str:
     """Gets into clusters, and at any moment of somebody else's writeback back into the record, with other bytes."""
+    until = time.monotonic() + seconds
     dice = random.Random(seed)
     fd = os.open(path, os.O_RDWR)
     turns = 0
-    while time.monotonic() < until:
+    # A slow machine gets the time that a fair number of turns needs.
+    while (now := time.monotonic()) < until or (turns <= 100 and now < until + 60):
         turns += 1
         os.pwrite(fd, bytes_of(turns, 5000), 0)
         time.sleep(dice.random() * 0.002)
@@ -308,10 +311,14 @@ def come_back_until(path: str, seed: int, until: float) -> str:
 def write_back_while_it_comes_back(scene: Scene, seed: int, seconds: float) -> None:
     """`writepages` looked at the hint "in clusters", and finds a dirty folio of a value that is in its record by then."""
     scene.put(b"")
-    until = time.monotonic() + seconds
-    syncer = later(sync_until, scene.path, until)
-    end(first(come_back_until, scene.path, seed, until), syncer)
-    scene.ground.contents[scene.name] = read_whole(scene.path)
+    over = multiprocessing.Event()
+    syncer = later(sync_until, scene.path, over)
+    try:
+        end(first(come_back, scene.path, seed, seconds))
+    finally:
+        over.set()
+        end(syncer)
+        scene.ground.contents[scene.name] = read_whole(scene.path)
 
 
 def run(report: Report, ground: Ground, seed: int, seconds: float) -> None:
