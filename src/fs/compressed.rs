@@ -290,7 +290,7 @@ pub(super) fn layout(
             ..found
         })
     };
-    match stored(mapping, unit, cluster.vcn_of(start)) {
+    match stored(mapping, unit, cluster.vcn_of(start), place)? {
         Stored::Nothing => locate(geometry, mapping, sizes, unit, place, offset),
         Stored::Plain => within(sizes.initialized),
         Stored::Compressed(_) => {
