@@ -18,6 +18,7 @@ mod tests {
             fixtures::{
                 index,
                 record::{
+                    file_record,
                     resident,
                     Clusters,
                     RECORD_SIZE, //
@@ -239,10 +240,38 @@ mod tests {
     }
 
     #[test]
+    fn copies_that_differ_keep_writers_out() -> Result {
+        let disk = disk()?;
+        disk.put_mirror(2, &file_record(2, 9, &[]))?;
+        assert_eq!(refusal(&disk, false)?, Some(Refusal::Mirror));
+        assert_eq!(refusal(&disk, true)?, None);
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_forced_stays_marked() -> Result {
+        let broken: [fn(&Disk) -> Result; 3] = [
+            |disk| put_volume(disk, (3, 1), DIRTY),
+            |disk| disk.put_mirror(2, &file_record(2, 9, &[])),
+            |disk| put_log(disk, Version::V1_1, Ending::Unclean, 0),
+        ];
+        for put in broken {
+            let disk = disk()?;
+            put(&disk)?;
+            let volume = mount(&disk)?;
+            assert!(volume.begin_writing(true).is_ok());
+            plain(volume.start_change())?;
+            plain(volume.end_writing())?;
+            assert_eq!(refusal(&disk, false)?, Some(Refusal::Dirty));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_is_damaged_is_not_written() -> Result {
         let disk = disk()?;
         disk.write(mirror_at(1), &[0; RECORD_SIZE]);
-        assert!(refusal(&disk, false)?.is_some());
+        assert!(refusal(&disk, true)?.is_some());
         let disk = Disk::new()?;
         assert!(matches!(refusal(&disk, true)?, Some(Refusal::Broken(_))));
         Ok(())

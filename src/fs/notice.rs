@@ -41,19 +41,19 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Whether the volume should be mended before anybody writes it. (The dirty flag, and `$Bitmap`, are
-    /// looked at when somebody wants to write.)
+    /// Whether the volume must be mended before anybody writes it. (The dirty flag, copies that differ, and
+    /// `$Bitmap` are looked at when somebody wants to write.)
     pub fn forbids_writing(&self) -> bool {
         match self {
             Self::BootSignature
             | Self::NoAttributeDefinitions(_)
             | Self::NoBitmap(_)
+            | Self::MirrorDiffers(_)
             | Self::Dirty => false,
             // It is what Windows formats with; an entry that it does not find is left as it is.
             Self::DefaultUpCase(_) => false,
             Self::BackupBootSector(_)
             | Self::MirrorUsed(_)
-            | Self::MirrorDiffers(_)
             | Self::MirrorUnreadable(_)
             | Self::MftIncomplete(_)
             | Self::NoVolumeInformation(_) => true,

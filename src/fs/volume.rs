@@ -167,6 +167,12 @@ impl<D: Device> Volume<D> {
         self.notices.iter().any(Notice::forbids_writing)
     }
 
+    /// Whether `$MFTMirr` has something else than `$MFT`.
+    pub(super) fn has_other_copies(&self) -> bool {
+        let differs = |notice: &Notice| matches!(notice, Notice::MirrorDiffers(_));
+        self.notices.iter().any(differs)
+    }
+
     /// How far the volume is written.
     pub(super) fn writing(&self) -> &Writing {
         &self.writing

@@ -88,6 +88,8 @@ pub enum Refusal {
     Dirty,
     /// chkdsk was at work.
     Chkdsk,
+    /// `$MFTMirr` has another copy of a record: the last writer did not come to its end.
+    Mirror,
     /// Windows is to bring it to another version, or to resize its log.
     Upgrade,
     /// Not a version that is written: major, minor.
@@ -115,6 +117,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Dirty => f.write_str(
                 "the volume is marked dirty: let Windows check it (chkdsk /f), or mount with 'force'",
+            ),
+            Self::Mirror => f.write_str(
+                "$MFTMirr differs from $MFT: let Windows check the volume (chkdsk /f), or mount with 'force'",
             ),
             Self::Chkdsk => f.write_str("chkdsk did not come to its end: let Windows check the volume"),
             Self::Upgrade => f.write_str("Windows has to upgrade the volume or its log first"),
@@ -217,8 +222,8 @@ impl Writing {
 impl<D: Device> Volume<D> {
     /// Decides whether the volume may be written, and if so, lets it. Nothing is written yet.
     ///
-    /// With `force` a volume that is dirty, or whose log is not clean, is written all the same: what the
-    /// log would have mended is lost. It stays marked until somebody checks it. A hibernated Windows is not
+    /// With `force` a volume that is dirty, whose log is not clean, or whose `$MFTMirr` differs is written all the
+    /// same: what the log would have mended is lost. It stays marked until somebody checks it. A hibernated Windows is not
     /// forced.
     pub fn begin_writing(&self, force: bool) -> core::result::Result<(), Refusal> {
         let _alone = self.writing().marking.lock();
@@ -253,17 +258,24 @@ impl<D: Device> Volume<D> {
         if hibernation::is_hibernated(self).map_err(Refusal::Broken)? {
             return Err(Refusal::Hibernated);
         }
-        if force {
-            if flags.contains(VolumeFlags::DIRTY) {
-                self.writing().stays_marked.store(true, Relaxed);
-            }
+        let refused = self.check_left(flags);
+        if force && refused.is_err() {
+            self.writing().stays_marked.store(true, Relaxed);
             return Ok(());
         }
+        refused
+    }
+
+    /// Looks at what the last writer left behind.
+    fn check_left(&self, flags: VolumeFlags) -> core::result::Result<(), Refusal> {
         if flags.contains(VolumeFlags::CHKDSK_UNDERWAY) {
             return Err(Refusal::Chkdsk);
         }
         if flags.contains(VolumeFlags::DIRTY) {
             return Err(Refusal::Dirty);
+        }
+        if self.has_other_copies() {
+            return Err(Refusal::Mirror);
         }
         match self.log_state().map_err(Refusal::LogBroken)? {
             LogState::Empty | LogState::Closed(_) | LogState::Clean(_) | LogState::Chkdsk(_) => {

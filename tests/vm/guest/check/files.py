@@ -82,6 +82,18 @@ def decode_list(value: bytes, file: File) -> list[tuple[int, bytes, int, int, in
     return entries
 
 
+def unlisted(base: Record, extensions: list[Record], disk: Disk) -> list[Record]:
+    """Extension records of which the base record's list has nothing, as if they were not there.
+
+    An extension record is durable before its base record leads to it, and given up when that does not any more: a power cut
+    between the two leaves it so. What is wrong with the list is told elsewhere.
+    """
+    file = File(base, [])
+    lists = gather([one for one in base.attributes if one.type == layout.ATTRIBUTE_LIST], file, disk)
+    named = {reference & layout.REFERENCE for one in lists if one.whole for _, _, _, reference, _ in decode_list(one.read(disk), file)}
+    return [record for record in extensions if record.number not in named]
+
+
 def check_list(file: File, extensions: list[Record], disk: Disk, upper: list[int]) -> None:
     """The list says of every attribute of every record where it is, in order, and nothing else."""
     whole = file.stream(layout.ATTRIBUTE_LIST)
@@ -175,6 +187,9 @@ def assemble(disk: Disk, table: Table, upper: list[int], complaints: list[str]) 
         if record.base:
             continue
         more = extensions.get(record.number, [])
+        left = unlisted(record, more, disk) if more else []
+        complaints += [f"record {one.number}: an extension record of record {record.number}, whose list has nothing of it" for one in left]
+        more = [one for one in more if one not in left]
         file = File(record, record.attributes if not more else [one for part in (record, *more) for one in part.attributes])
         single = []
         for one in file.attributes:

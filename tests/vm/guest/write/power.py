@@ -30,11 +30,16 @@ WORKERS = 3
 # What a log that is not replayed leaves behind, in the words of our checker ...
 LEFT = re.compile(
     r"^\$Volume: marked as dirty|^\$Bitmap: clusters \d+ to \d+ are marked and belong to nothing"
+    r"|^record \d+: an extension record of record \d+, whose list has nothing of it$"
+    r"|^record \d+: free or beyond \$MFT's end, and its bitmap says that it is in use$"
     r"|^record \d+: its entry .* in record \d+ has (sizes|times|flags) "
 )
 MIRROR = re.compile(r"^\$MFTMirr: record 3 differs")
 # ... and of ntfsck, which does not say which way the bits differ: our checker does.
-NTFSCK_LEFT = re.compile(r"Inode\(6:80\): Cluster bitmap|(Allocated|Data) size is different with IDX|[Vv]olume is dirty")
+NTFSCK_LEFT = re.compile(
+    r"Inode\((6:80|0:b0)\): Cluster bitmap|Inode\(\d+\) open failed\. Clear MFT bitmap"
+    r"|(Allocated|Data) size is different with IDX|[Vv]olume is dirty"
+)
 NTFSCK_MIRROR = re.compile(r"\$MFT/\$MFTMirr records do not match")
 
 

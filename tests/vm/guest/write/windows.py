@@ -29,10 +29,13 @@ from .threshold import FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, collect, spawn
 LINEAR = "0 {size} linear {device} 0"
 NAME = "windows"
 PAGE = 4096
+# How many pages are moved among.
+MANY = 80
+FEWEST_TURNS = 100
 # userfaultfd(2) and its ioctls.
 SYS_USERFAULTFD = 323
 UFFDIO_API, UFFDIO_REGISTER, UFFDIO_COPY = 0xC018AA3F, 0xC020AA00, 0xC028AA03
-SYNC_FILE_RANGE_WRITE = 2
+SYNC_FILE_RANGE_WRITE, SYNC_FILE_RANGE_WRITE_AND_WAIT = 2, 7
 
 
 def bytes_of(seed: int, length: int) -> bytes:
@@ -178,9 +181,9 @@ def write_back_while_it_moves(scene: Scene) -> None:
     scene.expect(bytes(wanted))
 
 
-def sync_range(fd: int) -> None:
+def sync_range(fd: int, how: int = SYNC_FILE_RANGE_WRITE) -> None:
     """Begins to write all that is dirty, and nothing more."""
-    assert syscalls.LIBC.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), SYNC_FILE_RANGE_WRITE) == 0
+    assert syscalls.LIBC.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), how) == 0
 
 
 def read_whole_at(fd: int, wanted: bytes) -> str:
@@ -284,37 +287,74 @@ def sync_until(path: str, over: multiprocessing.synchronize.Event) -> None:
     os.close(fd)
 
 
+def turns_of(seconds: float) -> Iterator[int]:
+    """So long, and at least as many as give a race a chance; a slow machine gets the time for that."""
+    turn, until = 0, time.monotonic() + seconds
+    while (now := time.monotonic()) < until or (turn < FEWEST_TURNS and now < until + 60):
+        turn += 1
+        yield turn
+    assert turn >= FEWEST_TURNS, f"only {turn} turns"
+
+
+def forgotten(fd: int, wanted: bytes) -> str:
+    """What is dirty is written, and all is forgotten and read again."""
+    sync_range(fd, SYNC_FILE_RANGE_WRITE_AND_WAIT)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    return differs(os.pread(fd, len(wanted) + 1, 0), wanted)
+
+
 def come_back(path: str, seed: int, seconds: float) -> str:
     """Gets into clusters, and at any moment of somebody else's writeback back into the record, with other bytes."""
-    until = time.monotonic() + seconds
     dice = random.Random(seed)
     fd = os.open(path, os.O_RDWR)
-    turns = 0
-    # A slow machine gets the time that a fair number of turns needs.
-    while (now := time.monotonic()) < until or (turns <= 100 and now < until + 60):
-        turns += 1
-        os.pwrite(fd, bytes_of(turns, 5000), 0)
+    for turn in turns_of(seconds):
+        os.pwrite(fd, bytes_of(turn, 5000), 0)
         time.sleep(dice.random() * 0.002)
-        short = bytes_of(turns + 1, 40)
+        short = bytes_of(turn + 1, 40)
         os.ftruncate(fd, 0)
         os.pwrite(fd, short, 0)
         time.sleep(0.003)
-        # What is dirty is written, and all is forgotten.
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        found = os.pread(fd, 100, 0)
-        if found != short:
-            return f"turn {turns}: {differs(found, short)}"
+        if problem := forgotten(fd, short):
+            return f"turn {turn}: {problem}"
     os.close(fd)
-    return "" if turns > 100 else f"only {turns} turns"
+    return ""
 
 
-def write_back_while_it_comes_back(scene: Scene, seed: int, seconds: float) -> None:
-    """`writepages` looked at the hint "in clusters", and finds a dirty folio of a value that is in its record by then."""
+def move(path: str, seed: int, seconds: float) -> str:
+    """Gives a page other clusters at any moment of somebody else's writeback of all pages."""
+    dice = random.Random(seed)
+    content = bytearray(bytes_of(seed, MANY * PAGE))
+    fd = os.open(path, os.O_RDWR)
+    for turn in turns_of(seconds):
+        moved = dice.randrange(MANY // 4, MANY) * PAGE
+        # In one piece again, that one map has all of.
+        if turn % 8 == 1:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, content, 0)
+            sync_range(fd, SYNC_FILE_RANGE_WRITE_AND_WAIT)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        # One by one, so that each page has a folio of its own. The one that moves is clean: nothing has to be waited for.
+        for place in range(0, MANY * PAGE, PAGE):
+            if place != moved:
+                content[place : place + 8] = struct.pack("=Q", turn)
+                os.pwrite(fd, content[place : place + PAGE], place)
+        time.sleep(dice.random() * 0.005)
+        content[moved : moved + PAGE] = piece = bytes_of(turn, PAGE)
+        syscalls.fallocate(fd, FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, moved, PAGE)
+        os.pwrite(fd, piece, moved)
+        if problem := forgotten(fd, bytes(content)):
+            return f"turn {turn}, page {moved // PAGE}: {problem}"
+    os.close(fd)
+    return ""
+
+
+def write_back_beside(scene: Scene, act, seed: int, seconds: float) -> None:
+    """Somebody writes back all the time, and is interrupted anywhere."""
     scene.put(b"")
     over = multiprocessing.Event()
     syncer = later(sync_until, scene.path, over)
     try:
-        end(first(come_back, scene.path, seed, seconds))
+        end(first(act, scene.path, seed, seconds))
     finally:
         over.set()
         end(syncer)
@@ -338,5 +378,9 @@ def run(report: Report, ground: Ground, seed: int, seconds: float) -> None:
                 write_while_its_place_comes(scene)
             with report.case("a direct read waits while the value comes back to its record: it reads what is there"):
                 read_directly_while_it_comes_back(scene)
+            # `writepages` looked at the hint "in clusters", and finds a dirty folio of a value that is in its record by then.
             with report.case("writeback comes while the value comes back to its record: nothing is lost"):
-                write_back_while_it_comes_back(scene, seed, seconds)
+                write_back_beside(scene, come_back, seed, seconds)
+            # It has a map of the clusters that later folios had when it began, and that belong to nobody by then.
+            with report.case("writeback comes while a part gets other clusters: it goes there"):
+                write_back_beside(scene, move, seed, seconds)
