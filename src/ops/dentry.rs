@@ -3,7 +3,8 @@
 //! Names in the dentry cache of a volume that is mounted with `nocase`.
 //!
 //! Two names that differ in case only are one dentry, by the volume's own table of capitals. So a
-//! negative dentry holds for all spellings, and one that becomes positive does too.
+//! negative dentry holds for all spellings, and one that becomes positive does too. In directories whose own
+//! flag says so (WSL sets it), they are two all the same.
 
 use super::{
     charset::Charset,
@@ -14,12 +15,9 @@ use crate::{
         name::MAX_UNITS,
         upcase::UpCase, //
     },
-    vfs::{
-        dentry::{
-            self,
-            Salt, //
-        },
-        super_block::SuperBlock, //
+    vfs::dentry::{
+        self,
+        Folder, //
     },
 };
 use core::cmp::Ordering;
@@ -29,11 +27,12 @@ use kernel::prelude::*;
 pub(super) struct IgnoringCase;
 
 impl dentry::Operations<NtfsRs> for IgnoringCase {
-    fn hash(sb: &SuperBlock<NtfsRs>, name: &[u8], salt: Salt<'_>) -> Result<u32> {
-        let data = sb.data();
-        let Ok(units) = data.options.charset.to_units(name) else {
-            // No file has such a name; `compare` takes it for equal to itself only.
-            return Ok(salt.full_name_hash(name));
+    fn hash(folder: Folder<'_, NtfsRs>, name: &[u8]) -> Result<u32> {
+        let data = folder.super_block().data();
+        let units = match data.options.charset.to_units(name) {
+            Ok(units) if !folder.is_case_sensitive() => units,
+            // If no file has such a name, `compare` takes it for equal to itself only.
+            _ => return Ok(folder.full_name_hash(name)),
         };
         let mut capitals = [0; 2 * MAX_UNITS];
         for (pair, unit) in capitals.chunks_exact_mut(2).zip(units.as_units()) {
@@ -42,18 +41,14 @@ impl dentry::Operations<NtfsRs> for IgnoringCase {
             }
         }
         let used = units.len().saturating_mul(2);
-        Ok(salt.full_name_hash(capitals.get(..used).unwrap_or(&[])))
+        Ok(folder.full_name_hash(capitals.get(..used).unwrap_or(&[])))
     }
 
-    fn compare(sb: &SuperBlock<NtfsRs>, cached: &[u8], wanted: &[u8]) -> bool {
-        let data = sb.data();
-        cached == wanted
-            || same(
-                &data.options.charset,
-                data.volume().upcase(),
-                cached,
-                wanted,
-            )
+    fn compare(folder: Folder<'_, NtfsRs>, cached: &[u8], wanted: &[u8]) -> bool {
+        let data = folder.super_block().data();
+        let charset = &data.options.charset;
+        let is_same = || same(charset, data.volume().upcase(), cached, wanted);
+        cached == wanted || (!folder.is_case_sensitive() && is_same())
     }
 }
 

@@ -87,7 +87,7 @@ impl vfs::inode::DirOperations<NtfsRs> for Directory {
             &data.volume(),
             &dir.data().file,
             units.as_units(),
-            data.options.case,
+            inode::case_mode(dir),
         )
         .map_err(|error| report(sb, error))?;
         let Some(found) = found else {

@@ -144,6 +144,9 @@ fn fill(
     match file.kind() {
         Kind::Directory => {
             inode.set_size(directory_size(&file))?;
+            if file.is_case_sensitive_directory() {
+                inode.set_case_sensitive();
+            }
             inode.set_dir::<Directory, Directory>();
         }
         Kind::File => {
@@ -290,12 +293,19 @@ pub(super) fn getattr(inode: &Inode<NtfsRs>, stat: &mut Kstat) -> Result {
     Ok(())
 }
 
+/// How names are found in a directory: as the mount says, unless the directory's own flag tells them apart.
+pub(super) fn case_mode(inode: &Inode<NtfsRs>) -> CaseMode {
+    match inode.data().file.is_case_sensitive_directory() {
+        true => CaseMode::Exact,
+        false => inode.super_block().data().options.case,
+    }
+}
+
 /// What `lsattr` shows: what Windows knows of it, and how names are found. There is nothing in NTFS that would say
 /// "append only" or "no dump".
 pub(super) fn file_flags(inode: &Inode<NtfsRs>) -> u32 {
     let file = &inode.data().file;
     let attributes = file.file_attributes();
-    let ignores_case = inode.super_block().data().options.case == CaseMode::Ignore;
     let known = [
         (
             attributes.contains(FileAttributes::COMPRESSED),
@@ -307,7 +317,7 @@ pub(super) fn file_flags(inode: &Inode<NtfsRs>) -> u32 {
         ),
         (inode.is_immutable(), file_flags::IMMUTABLE),
         (
-            file.kind() == Kind::Directory && ignores_case,
+            file.kind() == Kind::Directory && case_mode(inode) == CaseMode::Ignore,
             file_flags::IGNORES_CASE,
         ),
     ];

@@ -4,7 +4,10 @@
 
 use super::{
     bindings,
-    inode::Inode,
+    inode::{
+        Inode,
+        InodeObject, //
+    },
     super_block::{
         self,
         SuperBlock, //
@@ -37,28 +40,58 @@ const NAME_MAX: usize = 255;
 /// How names are compared (`struct dentry_operations`).
 ///
 /// Both run in RCU walk: they may not sleep, allocate or lock what may sleep, and there is no inode to look
-/// at. The volume's data is there until the walk is over.
+/// at but as far as [`Folder`] does. The volume's data is there until the walk is over.
 pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// A hash that is equal for all names that [`Self::compare`] takes for the same (`d_hash`).
-    fn hash(sb: &SuperBlock<T>, name: &[u8], salt: Salt<'_>) -> Result<u32>;
+    fn hash(folder: Folder<'_, T>, name: &[u8]) -> Result<u32>;
 
-    /// Whether both are the same name (`d_compare`). `cached` may be half of an old and half of a new name
+    /// Whether both are the same name in a directory (`d_compare`). `cached` may be half of an old and half of a new name
     /// while that dentry is moved; the VFS then asks again.
-    fn compare(sb: &SuperBlock<T>, cached: &[u8], wanted: &[u8]) -> bool;
+    fn compare(folder: Folder<'_, T>, cached: &[u8], wanted: &[u8]) -> bool;
 }
 
-/// What is mixed into the hash of a name so that nobody can foresee it: the directory's address.
-pub(crate) struct Salt<'a> {
-    parent: *const bindings::dentry,
-    _parent: PhantomData<&'a ()>,
+/// A directory, as far as it can be looked at in RCU walk.
+pub(crate) struct Folder<'a, T: super_block::Operations> {
+    dentry: *const bindings::dentry,
+    _walk: PhantomData<&'a T>,
 }
 
-impl Salt<'_> {
-    /// The hash of these bytes (`full_name_hash`).
+impl<T: super_block::Operations> Folder<'_, T> {
+    /// # Safety
+    ///
+    /// `dentry` is valid and of `T` for as long as the result lives, which is in RCU walk or while somebody has
+    /// a reference to it.
+    unsafe fn from_raw(dentry: *const bindings::dentry) -> Self {
+        Self {
+            dentry,
+            _walk: PhantomData,
+        }
+    }
+
+    /// The super block.
+    pub(crate) fn super_block(&self) -> &SuperBlock<T> {
+        // SAFETY: A dentry keeps its super block.
+        unsafe { SuperBlock::from_raw((*self.dentry).d_sb) }
+    }
+
+    /// Whether names in it are told apart by case whatever holds for the volume, see
+    /// [`super::new_inode::NewInode::set_case_sensitive`].
+    ///
+    /// Of one that is being removed it may say no; the walk is repeated then.
+    pub(crate) fn is_case_sensitive(&self) -> bool {
+        // SAFETY: The dentry is valid. Its inode, if it has one, is not given back before the end of the walk.
+        unsafe {
+            let inode = ptr::read_volatile(&raw const (*self.dentry).d_inode);
+            !inode.is_null() && InodeObject::<T>::is_case_sensitive(inode.cast())
+        }
+    }
+
+    /// The hash of these bytes (`full_name_hash`). The directory's address is mixed in, so that nobody can foresee
+    /// it.
     pub(crate) fn full_name_hash(&self, bytes: &[u8]) -> u32 {
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         // SAFETY: As many bytes are there; the salt is only a number to it.
-        unsafe { bindings::full_name_hash(self.parent.cast(), bytes.as_ptr().cast(), len) }
+        unsafe { bindings::full_name_hash(self.dentry.cast(), bytes.as_ptr().cast(), len) }
     }
 }
 
@@ -170,11 +203,7 @@ impl<T: super_block::Operations, D: Operations<T>> Table<T, D> {
             unsafe {
                 let parts = &mut (*name).__bindgen_anon_1.__bindgen_anon_1;
                 let bytes = slice::from_raw_parts((*name).name, parts.len as usize);
-                let salt = Salt {
-                    parent,
-                    _parent: PhantomData,
-                };
-                parts.hash = D::hash(SuperBlock::from_raw((*parent).d_sb), bytes, salt)?;
+                parts.hash = D::hash(Folder::from_raw(parent), bytes)?;
             }
             Ok(0)
         })
@@ -190,15 +219,17 @@ impl<T: super_block::Operations, D: Operations<T>> Table<T, D> {
         wanted: *const bindings::qstr,
     ) -> c_int {
         let mut copy = [0; NAME_MAX];
-        // SAFETY: The VFS passes a dentry of ours, a name of `len` bytes that can be read though it may
-        // change, so that it is copied first, and a name that does not change.
+        // SAFETY: The VFS passes a dentry of ours, whose parent is never null and not given back before the end
+        // of the walk, a name of `len` bytes that can be read though it may change, so that it is copied first,
+        // and a name that does not change.
         unsafe {
             let Some(cached) = copy_name(&mut copy, name, len as usize) else {
                 return 1;
             };
             let wanted_len = (*wanted).__bindgen_anon_1.__bindgen_anon_1.len;
             let wanted = slice::from_raw_parts((*wanted).name, wanted_len as usize);
-            let same = D::compare(SuperBlock::from_raw((*dentry).d_sb), cached, wanted);
+            let parent = ptr::read_volatile(&raw const (*dentry).d_parent);
+            let same = D::compare(Folder::from_raw(parent), cached, wanted);
             c_int::from(!same)
         }
     }

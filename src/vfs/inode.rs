@@ -317,6 +317,9 @@ pub(super) struct InodeObject<T: super_block::Operations> {
     inode: bindings::inode,
     /// See [`Inode::valid_size`].
     valid_size: Atomic<u64>,
+    /// Of a directory: whether names in it are told apart by case, whatever holds for the volume. Looked at in RCU
+    /// walk.
+    case_sensitive: Atomic<bool>,
     pub(super) ended_writes: EndedWrites,
     /// Whether `data` is there.
     has_data: bool,
@@ -333,6 +336,7 @@ impl<T: super_block::Operations> InodeObject<T> {
         // SAFETY: By the caller's word.
         unsafe {
             (&raw mut (*object).valid_size).write(Atomic::new(u64::MAX));
+            (&raw mut (*object).case_sensitive).write(Atomic::new(false));
             EndedWrites::begin::<T>(&raw mut (*object).ended_writes);
             (*object).has_data = false;
         }
@@ -346,6 +350,26 @@ impl<T: super_block::Operations> InodeObject<T> {
     pub(super) unsafe fn set_valid_size(object: *mut Self, bytes: u64) {
         // SAFETY: By the caller's word.
         unsafe { (*object).valid_size.store(bytes, Relaxed) };
+    }
+
+    /// Sets whether names in a directory are told apart by case.
+    ///
+    /// # Safety
+    ///
+    /// `object` is valid.
+    pub(super) unsafe fn set_case_sensitive(object: *mut Self) {
+        // SAFETY: By the caller's word.
+        unsafe { (*object).case_sensitive.store(true, Relaxed) };
+    }
+
+    /// Whether names in a directory are told apart by case.
+    ///
+    /// # Safety
+    ///
+    /// `object` was valid when RCU walk, which goes on, found it.
+    pub(super) unsafe fn is_case_sensitive(object: *const Self) -> bool {
+        // SAFETY: The object is given back only after the walk.
+        unsafe { (*object).case_sensitive.load(Relaxed) }
     }
 
     /// Initialises the data, which makes it an [`Inode`]. After an error it is not one.

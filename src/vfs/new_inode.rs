@@ -112,6 +112,13 @@ impl<T: super_block::Operations> NewInode<T> {
         self.raw().i_flags |= bindings::S_IMMUTABLE;
     }
 
+    /// Has names in this directory told apart by case, whatever holds for the volume
+    /// ([`super::dentry::Folder::is_case_sensitive`]).
+    pub(crate) fn set_case_sensitive(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { InodeObject::<T>::set_case_sensitive(self.as_ptr().cast()) };
+    }
+
     /// What tells it from a former file of the same number.
     pub(crate) fn set_generation(&mut self, generation: u32) {
         self.raw().i_generation = generation;

@@ -54,8 +54,11 @@ def make(image: str) -> dict[str, int]:
             file.truncate(4096)
         os.setxattr(f"{root}/overlaid", "user.WofCompressedData", mixed()[UNIT : UNIT + 4096])
         os.setxattr(f"{root}/overlaid", "system.ntfs_reparse_data", WOF)
-        for folder, _, names in os.walk(root):
-            for name in names:
+        os.makedirs(f"{root}/apart/BELOW")
+        for name in ("apart/name", "apart/NAME", "apart/only", "apart/BELOW/File"):
+            os.mknod(f"{root}/{name}")
+        for folder, folders, names in os.walk(root):
+            for name in (*folders, *names):
                 path = os.path.join(folder, name)
                 numbers[os.path.relpath(path, root)] = os.lstat(path).st_ino
     raw = RawVolume(image, writable=True)
@@ -67,6 +70,12 @@ def make(image: str) -> dict[str, int]:
         if attribute.type == DATA:
             struct.pack_into("<H", record, attribute.at + 12, ENCRYPTED_VALUE)
     raw.write_record(numbers["secret"], record)
+    # What `fsutil file setCaseSensitiveInfo` sets.
+    record = raw.read_record(numbers["apart"])
+    assert record is not None
+    information = next(attribute for attribute in attributes(record) if attribute.type == STANDARD_INFORMATION)
+    struct.pack_into("<I", record, information.value + 40, 1)
+    raw.write_record(numbers["apart"], record)
     raw.close()
     return numbers
 
@@ -86,9 +95,29 @@ def run(report: Report, ground: Ground) -> None:
                 assert syscalls.file_xflags(root) & syscalls.FS_XFLAG_CASEFOLD
                 assert not syscalls.file_flags(f"{root}/plain") & syscalls.FS_CASEFOLD
                 os.stat(f"{root}/PLAIN")
+                told_apart(report, root)
             immutable(report, ground, device)
     finally:
         os.unlink(image)
+
+
+def told_apart(report: Report, root: str) -> None:
+    """A folder with the flag that WSL sets, where case is ignored otherwise."""
+    with report.case("with nocase names are told apart by case in a folder that says so, and in no other"):
+        numbers = {name: os.stat(f"{root}/APART/{name}").st_ino for name in ("name", "NAME", "only")}
+        assert len(set(numbers.values())) == 3, numbers
+        for _ in range(2):
+            for name in ("Name", "ONLY", "Only"):
+                expect_error(errno.ENOENT, os.lstat, f"{root}/apart/{name}")
+            assert os.stat(f"{root}/apart/only").st_ino == numbers["only"]
+        os.stat(f"{root}/apart/BELOW")
+        os.stat(f"{root}/apart/BELOW/FILE")
+        assert os.stat(f"{root}/apart/BELOW/file").st_ino == os.stat(f"{root}/apart/BELOW/File").st_ino
+        volume.drop_caches()
+        assert os.stat(f"{root}/apart/NAME").st_ino == numbers["NAME"]
+    with report.case("lsattr shows no F of such a folder"):
+        assert not syscalls.file_flags(f"{root}/apart") & syscalls.FS_CASEFOLD
+        assert syscalls.file_flags(f"{root}/apart/BELOW") & syscalls.FS_CASEFOLD
 
 
 def units(report: Report, root: str, image: str, number: int) -> None:
