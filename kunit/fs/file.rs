@@ -281,6 +281,20 @@ mod tests {
     }
 
     #[test]
+    fn the_end_that_a_record_has_is_not_cut_when_the_hole_before_it_is_promised() -> Result {
+        let sample = Sample::dense()?;
+        sample.set_size(7 * C + 10)?;
+        sample.save()?;
+        sample.reserve(5 * C, 4 * C)?;
+        sample.save()?;
+        let found = sample.after_power_cut()?;
+        assert!(found.data.data_size() >= bytes(7 * C + 10));
+        assert!(found.is_full_of(3, OLD)?);
+        assert!(found.is_full_of(6, 0)?);
+        Ok(())
+    }
+
+    #[test]
     fn a_value_that_shrinks_gives_clusters_back_when_that_is_durable() -> Result {
         let sample = Sample::dense()?;
         let free = sample.free()?;

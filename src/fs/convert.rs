@@ -284,7 +284,11 @@ impl<'v> Prepared<'v> {
             &mapping,
             sizes,
             size.get(),
-            ByteCount::ZERO,
+            Sizes {
+                data: ByteCount::ZERO,
+                initialized: ByteCount::ZERO,
+                ..sizes
+            },
         )?;
         let pairs = image.mapping_pairs(volume.record_bytes())?;
         Ok(Self {

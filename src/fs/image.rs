@@ -50,18 +50,18 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// From what memory knows, for a record whose initialized size is `initialized`.
+    /// From what memory knows, for a record that has the sizes `recorded` by now.
     pub(super) fn new(
         geometry: &Geometry,
         place: Place,
         mapping: &Mapping,
         memory: Sizes,
         settled: u64,
-        initialized: ByteCount,
+        recorded: Sizes,
     ) -> Result<Self> {
         let cluster = geometry.cluster_size();
         // From here on nothing that the record says can be seen.
-        let unseen = Vcn::new(cluster.clusters_for(initialized).get());
+        let unseen = Vcn::new(cluster.clusters_for(recorded.initialized).get());
         let mut runlist = Runlist::new();
         for run in mapping.runlist.extents() {
             let (seen, behind) = (run.before(unseen), run.from(unseen));
@@ -86,7 +86,9 @@ impl Image {
             }
         }
         let needed = Vcn::new(cluster.clusters_for(memory.data).get());
-        let runlist = without_promises(&runlist, needed)?;
+        // A hole that the record tells of, and that is promised now, stays one until data is there.
+        let told = cluster.clusters_for(recorded.data.min(memory.data));
+        let runlist = without_promises(&runlist, Vcn::new(told.get()), needed)?;
 
         let mut taken = ClusterCount::ZERO;
         let mut has_holes = false;
@@ -174,15 +176,16 @@ pub(super) fn encoded(runs: &Runlist, first: Vcn) -> impl Iterator<Item = Run> +
     })
 }
 
-/// Without the promised clusters: those at the end are cut off, others are holes for now.
+/// Without the promised clusters: those at the end are cut off, but for those before `told`; others are holes for
+/// now.
 ///
-/// So are holes from `needed` on, where the value has no byte: what was promised there and given back.
-fn without_promises(runs: &Runlist, needed: Vcn) -> Result<Runlist> {
+/// Cut off are holes from `needed` on, where the value has no byte: what was promised there and given back.
+fn without_promises(runs: &Runlist, told: Vcn, needed: Vcn) -> Result<Runlist> {
     let mut end = Vcn::ZERO;
     for run in runs.extents() {
         let behind = run.end().unwrap_or(end);
         end = match run.target {
-            Target::Promised(_) => end,
+            Target::Promised(_) => end.max(behind.min(told)),
             Target::Hole => end.max(behind.min(needed)),
             _ => behind,
         };

@@ -127,7 +127,7 @@ impl<'v, D: Device> Recording<'v, D> {
             &mapping,
             data.sizes(),
             unrecorded.settled(),
-            recorded.initialized,
+            recorded,
         )?;
         let plan = Plan {
             volume,
