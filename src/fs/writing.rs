@@ -222,9 +222,9 @@ impl Writing {
 impl<D: Device> Volume<D> {
     /// Decides whether the volume may be written, and if so, lets it. Nothing is written yet.
     ///
-    /// With `force` a volume that is dirty, whose log is not clean, or whose `$MFTMirr` differs is written all the
-    /// same: what the log would have mended is lost. It stays marked until somebody checks it. A hibernated Windows is not
-    /// forced.
+    /// With `force` a volume that is dirty, whose log is not clean, or whose `$MFTMirr` differs is written all
+    /// the same: what the log would have mended is lost. It stays marked until somebody checks it. A hibernated
+    /// Windows is not forced.
     pub fn begin_writing(&self, force: bool) -> core::result::Result<(), Refusal> {
         let _alone = self.writing().marking.lock();
         if self.writing().mode() != Mode::ReadOnly {

@@ -45,8 +45,8 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// A hash that is equal for all names that [`Self::compare`] takes for the same (`d_hash`).
     fn hash(folder: Folder<'_, T>, name: &[u8]) -> Result<u32>;
 
-    /// Whether both are the same name in a directory (`d_compare`). `cached` may be half of an old and half of a new name
-    /// while that dentry is moved; the VFS then asks again.
+    /// Whether both are the same name in a directory (`d_compare`). `cached` may be half of an old and half of a
+    /// new name while that dentry is moved; the VFS then asks again.
     fn compare(folder: Folder<'_, T>, cached: &[u8], wanted: &[u8]) -> bool;
 }
 
