@@ -119,6 +119,14 @@ impl file::Operations<NtfsRs> for Regular {
         fsync(inode)
     }
 
+    fn release(inode: &Inode<NtfsRs>) {
+        let sb = inode.super_block();
+        if !sb.is_read_only() && !sb.data().volume().is_stopped() {
+            // Who listens is told at fsync, or when the inode is written again; the log has it already.
+            let _ = inode::write(inode, false);
+        }
+    }
+
     fn fallocate(inode: &Inode<NtfsRs>, mode: u32, offset: u64, len: u64) -> Result {
         fallocate::fallocate(inode, mode, offset, len)
     }

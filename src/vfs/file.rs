@@ -43,6 +43,10 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Makes durable what belongs to the file; its dirty folios were written. No lock is held.
     fn fsync(inode: &Inode<T>) -> Result;
 
+    /// One that was open for writing is closed while its inode is dirty. Nobody hears of an error; the inode
+    /// stays dirty. No lock is held, and nobody freezes the file system meanwhile.
+    fn release(inode: &Inode<T>);
+
     /// Changes the extents of a range (`fallocate(2)`); `mode` has `FALLOC_FL_*`. The inode is locked
     /// exclusively.
     fn fallocate(inode: &Inode<T>, mode: u32, offset: u64, len: u64) -> Result;
@@ -115,6 +119,7 @@ where
         unlocked_ioctl: Some(Self::ioctl),
         compat_ioctl: bindings::compat_ptr_ioctl,
         open: Some(Self::open),
+        release: Some(Self::release),
         get_unmapped_area: Some(bindings::thp_get_unmapped_area),
         splice_read: Some(bindings::filemap_splice_read),
         splice_write: Some(bindings::iter_file_splice_write),
@@ -138,6 +143,28 @@ where
             }
             Ok(0)
         })
+    }
+
+    /// While the file system is frozen, nothing is done: its inodes are written when it thaws.
+    ///
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct file_operations` says, for a file of `T`.
+    unsafe extern "C" fn release(_: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The VFS passes our file, for the last time; what is begun with its super block is ended.
+        unsafe {
+            let inode = file_inode::<T>(file);
+            let sb = inode.super_block().as_ptr();
+            let writing = (*file).f_mode & bindings::FMODE_WRITE != 0;
+            if writing
+                && bindings::inode_is_dirty(inode.as_ptr())
+                && bindings::sb_start_write_trylock(sb)
+            {
+                F::release(inode);
+                bindings::sb_end_write(sb);
+            }
+        }
+        0
     }
 
     /// A page is only made writable by `page_mkwrite`; whether the file may be, `open` asked.

@@ -107,6 +107,11 @@ bool ntfs_helper_inode_is_new(struct inode *inode)
 	return inode_state_read_once(inode) & I_NEW;
 }
 
+bool ntfs_helper_inode_is_dirty(struct inode *inode)
+{
+	return inode_state_read_once(inode) & I_DIRTY_INODE;
+}
+
 void ntfs_helper_inode_lock(struct inode *inode)
 {
 	inode_lock(inode);
@@ -341,6 +346,16 @@ void ntfs_helper_filemap_invalidate_unlock_shared(struct address_space *mapping)
 vm_fault_t ntfs_helper_vmf_fs_error(int error)
 {
 	return vmf_fs_error(error);
+}
+
+bool ntfs_helper_sb_start_write_trylock(struct super_block *sb)
+{
+	return sb_start_write_trylock(sb);
+}
+
+void ntfs_helper_sb_end_write(struct super_block *sb)
+{
+	sb_end_write(sb);
 }
 
 void ntfs_helper_sb_start_pagefault(struct super_block *sb)

@@ -41,6 +41,7 @@ void ntfs_helper_inode_set_atime(struct inode *inode, time64_t sec, u32 nsec);
 void ntfs_helper_inode_set_mtime(struct inode *inode, time64_t sec, u32 nsec);
 void ntfs_helper_inode_set_ctime(struct inode *inode, time64_t sec, u32 nsec);
 bool ntfs_helper_inode_is_new(struct inode *inode);
+bool ntfs_helper_inode_is_dirty(struct inode *inode);
 void ntfs_helper_inode_lock(struct inode *inode);
 bool ntfs_helper_inode_trylock(struct inode *inode);
 bool ntfs_helper_is_sync(const struct inode *inode);
@@ -99,6 +100,8 @@ void ntfs_helper_filemap_invalidate_unlock_shared(struct address_space *mapping)
 
 /* page faults */
 vm_fault_t ntfs_helper_vmf_fs_error(int error);
+bool ntfs_helper_sb_start_write_trylock(struct super_block *sb);
+void ntfs_helper_sb_end_write(struct super_block *sb);
 void ntfs_helper_sb_start_pagefault(struct super_block *sb);
 void ntfs_helper_sb_end_pagefault(struct super_block *sb);
 

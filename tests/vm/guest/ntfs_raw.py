@@ -154,6 +154,30 @@ class RawVolume:
         assert place is not None
         os.pwrite(self.fd, redo_fixup(record), place)
 
+    def listed_sizes(self, folder: int, name: str) -> tuple[int, int] | None:
+        """Allocated and data size of a file as the entry of its folder has them; None when there is none."""
+        record = self.read_record(folder)
+        assert record is not None
+        nodes = []
+        for attribute in attributes(record):
+            if attribute.type == INDEX_ROOT:
+                nodes.append(bytes(record[attribute.value : attribute.value + attribute.value_length]))
+            elif attribute.type == INDEX_ALLOCATION:
+                for run in self.runs(record, attribute):
+                    assert run.lcn is not None
+                    raw = os.pread(self.fd, run.length * self.cluster, run.lcn * self.cluster)
+                    blocks = (raw[at : at + self.block_size] for at in range(0, len(raw), self.block_size))
+                    nodes += [bytes(undo_fixup(block)) for block in blocks if block[:4] == b"INDX"]
+        # $FILE_NAME: a byte of the length and one of the namespace, and then the name.
+        units = name.encode("utf-16-le")
+        for node in nodes:
+            at = node.find(units)
+            while at >= 66:
+                if node[at - 2] == len(name):
+                    return struct.unpack_from("<QQ", node, at - 66 + 40)
+                at = node.find(units, at + 1)
+        return None
+
     def shorten_initialized(self, number: int, initialized: int) -> bool:
         """Sets the initialized size of a file's unnamed data: what is behind it must read as zeros."""
         record = self.read_record(number)

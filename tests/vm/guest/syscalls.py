@@ -231,6 +231,12 @@ def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
     _checked(LIBC.fallocate64(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)), f"fallocate {mode:#x} {length} at {offset}")
 
 
+def write_out(fd: int) -> None:
+    """sync_file_range(2) of the whole file: its data is on the device then, and nothing else of it."""
+    before, write, after = 1, 2, 4
+    _checked(LIBC.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), before | write | after), "sync_file_range")
+
+
 @dataclass(frozen=True)
 class Handle:
     """A file handle as NFS would keep it."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from .. import syscalls, volume
 from ..case import Report, Skip, expect_error
+from ..ntfs_raw import RawVolume
 from .defects import child, is_over, opened, path_of
 from .ground import Ground, read_whole
 from .promises import copy_of, words
@@ -141,6 +142,27 @@ def shutdown(report: Report, ground: Ground) -> None:
         assert os.pwrite(fd, old[:1], 0) == 1
 
 
+def closing(report: Report, ground: Ground) -> None:
+    """What a folder says of the size of a file whose data is on the device, when that was closed, and metadata alone is brought there."""
+    size = 300_000
+    with copy_of(ground) as copy:
+        with copy.mount() as root:
+            path = path_of(root, NAME)
+            folder = os.stat(os.path.dirname(path)).st_ino
+            with opened(path) as fd:
+                os.pwrite(fd, b"the end", size - 7)
+                syscalls.write_out(fd)
+            with open(path, "rb") as file, report.case("the copies of the sizes in folders are right when a file is closed"):
+                shut_down(file.fileno(), HOW["metadata"])
+                raw = RawVolume(copy.image)
+                try:
+                    listed = raw.listed_sizes(folder, NAME)
+                finally:
+                    raw.close()
+                wanted = (os.stat(path).st_blocks * 512, size)
+                assert listed == wanted, f"{listed} instead of {wanted}"
+
+
 def swap(report: Report, ground: Ground) -> None:
     size = 24 * MI
     with ground.mount() as root, opened(path_of(root, NAME)) as fd:
@@ -199,4 +221,5 @@ def swap(report: Report, ground: Ground) -> None:
 def run(report: Report, ground: Ground) -> None:
     freeze(report, ground)
     shutdown(report, ground)
+    closing(report, ground)
     swap(report, ground)
