@@ -37,7 +37,7 @@ build() {
 	local options=(-C "$kdir" M="$top" MO="$out" RUSTC="$rustc")
 	! grep -qx CONFIG_CC_IS_CLANG=y "$kdir/.config" || options+=(LLVM=1)
 	mkdir -p "$out"
-	make -j"$(nproc)" "${options[@]}" modules
+	make -j"$(nproc)" "${options[@]}" modules 2>&1 | tee "$out/build.log"
 	# With KUnit the tests are in it, and those may panic.
 	if ! grep -qx CONFIG_KUNIT=y "$kdir/.config" && nm "$out/ntfs_rs.ko" | grep panicking; then
 		die "ntfs_rs.ko can panic: the symbols above must not be in it"
@@ -70,4 +70,5 @@ lock "module-$(basename "$out")-$(hash_of "path $out")"
 # shellcheck disable=SC2034 # lib.sh: a compiler's messages are for the reader
 show_log=1
 step "Module for $(cat "$kdir/include/config/kernel.release")" build
+grep -iw warning "$out/build.log" || true
 printf '  %s, %d KiB\n' "$out/ntfs_rs.ko" $(($(stat -c %s "$out/ntfs_rs.ko") / 1024))

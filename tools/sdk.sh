@@ -59,6 +59,8 @@ install_debootstrap() {
 apt_settings() {
 	apt-config dump | grep -E '^Acquire::(https?|ftp|Check-|Force|Retries)' >"$1/etc/apt/apt.conf.d/10host" || true
 	printf 'APT::Install-Recommends "false";\nAcquire::Languages "none";\n' >"$1/etc/apt/apt.conf.d/20ntfs_rs"
+	# Should the power fail, it is made anew: nothing has to be waited for.
+	echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/ntfs_rs"
 	printf "deb $2 %s main\n" $suite $suite-updates $suite-backports >"$1/etc/apt/sources.list"
 }
 

@@ -28,6 +28,14 @@ class Touched:
         self.errors[number] = self.errors.get(number, 0) + 1
 
 
+def touch_attributes(target: int | bytes) -> None:
+    """Asks an open file, or what a path leads to, for its extended attributes, and for some that no list tells of."""
+    follow = {} if isinstance(target, int) else {"follow_symlinks": False}
+    for attribute in [*os.listxattr(target, **follow)[:8], "system.ntfs_acl", "system.ntfs_object_id", "system.ntfs_ea"]:
+        with contextlib.suppress(OSError):
+            os.getxattr(target, attribute, **follow)
+
+
 def touch_file(path: bytes, size: int, touched: Touched, tick: Callable[[], None]) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -50,6 +58,7 @@ def touch_file(path: bytes, size: int, touched: Touched, tick: Callable[[], None
         if 0 < size < PIECE:
             with contextlib.suppress(OSError, ValueError), mmap.mmap(fd, 0, prot=mmap.PROT_READ):
                 pass  # only the mapping: a page that cannot be read would be a SIGBUS
+        touch_attributes(fd)
     finally:
         os.close(fd)
 
@@ -84,9 +93,8 @@ def prod(root: str, tick: Callable[[], None]) -> Touched:
                     touch_file(path, info.st_size, touched, tick)
                 elif kind == 0o120000:
                     os.readlink(path)
-                for attribute in [*os.listxattr(path, follow_symlinks=False)[:8], "system.ntfs_acl", "system.ntfs_object_id", "system.ntfs_ea"]:
-                    with contextlib.suppress(OSError):
-                        os.getxattr(path, attribute, follow_symlinks=False)
+                if kind != 0o100000:
+                    touch_attributes(path)
             except OSError as error:
                 touched.error(error)
         for absent in (b"no such name", b"\xff\xfe", b"x" * 255, b"DATA~1"):
