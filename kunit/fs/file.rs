@@ -248,6 +248,69 @@ mod tests {
         Ok(())
     }
 
+    /// Clusters of a value that is `initialized` bytes long so far are taken, and all are to be written.
+    fn taken(initialized: u64, size: u64) -> Result<Sample> {
+        let sample = Sample::dense()?;
+        sample.set_size(initialized)?;
+        let (at, length) = (offset(0), bytes(size));
+        plain(resize::preallocate(
+            &sample.volume,
+            &sample.data,
+            at,
+            length,
+        ))?;
+        sample.set_size(size)?;
+        sample.save()?;
+        file::set_initialized(&sample.data, bytes(size));
+        Ok(sample)
+    }
+
+    fn write(sample: &Sample, vcn: u64, byte: u8) -> Result {
+        let extent = sample.allocate(vcn * C)?;
+        sample.transfer(extent, byte)?;
+        sample.written(vcn * C, C)
+    }
+
+    #[test]
+    fn what_comes_behind_lost_data_is_there_all_the_same() -> Result {
+        let sample = taken(4 * C, 7 * C)?;
+        let free = sample.free()?;
+        sample.lost(4 * C, 2 * C)?;
+        write(&sample, 6, 0x6e)?;
+        sample.save_all()?;
+        let found = sample.after_power_cut()?;
+        assert!(found.is_full_of(3, OLD)? && found.is_full_of(6, 0x6e)?);
+        assert!(found.is_full_of(4, 0)? && found.is_full_of(5, 0)?);
+        assert_eq!(sample.free()?, free + 2);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_durable_behind_data_that_is_lost_in_the_middle_of_a_cluster() -> Result {
+        let sample = taken(3 * C + 100, 6 * C)?;
+        sample.lost(3 * C, 2 * C)?;
+        write(&sample, 5, 0x6e)?;
+        assert!(sample.save_all().is_err());
+        // Another attempt does not make it better.
+        assert!(sample.save_all().is_err());
+        assert!(sample.after_power_cut()?.is_full_of(2, OLD)?);
+        write(&sample, 3, 0x6e)?;
+        sample.save_all()?;
+        let found = sample.after_power_cut()?;
+        assert!(found.is_full_of(3, 0x6e)? && found.is_full_of(4, 0)?);
+        assert!(found.is_full_of(5, 0x6e)?);
+        Ok(())
+    }
+
+    #[test]
+    fn lost_data_that_is_cut_off_is_forgotten() -> Result {
+        let sample = taken(3 * C + 100, 6 * C)?;
+        sample.lost(3 * C, C)?;
+        assert!(sample.save_all().is_err());
+        sample.set_size(3 * C + 100)?;
+        sample.save_all()
+    }
+
     #[test]
     fn clusters_of_lost_data_are_not_free_before_the_record_knows() -> Result {
         let sample = Sample::dense()?;

@@ -289,6 +289,17 @@ impl Sample {
         ))
     }
 
+    /// Makes everything durable: all data was waited for.
+    pub(crate) fn save_all(&self) -> Result {
+        plain(inode_record::write_inode(
+            &self.volume,
+            &self.inode,
+            &CHANGED,
+            true,
+        ))?;
+        plain(self.volume.sync())
+    }
+
     /// Makes durable what the record is to know now.
     pub(crate) fn save(&self) -> Result {
         self.record()?;

@@ -152,7 +152,7 @@ pub fn unreserve<D: Device>(
         .map_or(Vcn::new(u64::MAX), |end| cluster.vcn_of(end));
     let _unrecorded = data.unrecorded();
     let mapping = data.mapping(volume)?;
-    let (runlist, promised) = without(&mapping, first, end, is_promised)?;
+    let (runlist, promised) = without(&mapping.runlist, first, end, is_promised)?;
     let mut clusters: KVec<Run> = KVec::new();
     for run in &promised {
         if let Target::Promised(lcn) = run.target {
@@ -217,7 +217,8 @@ pub fn allocate<D: Device>(
 
 /// Notes how the transfer of a range ended.
 ///
-/// Clusters whose data did not arrive become a hole, so that nobody reads what was there before.
+/// Clusters whose data did not arrive, and of which nobody has seen anything yet, become a hole, so that nobody reads
+/// what was there before. Where that cannot be done, nothing is durable before the data was written again.
 pub fn written<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
@@ -339,6 +340,7 @@ pub(super) fn all_arrived<D: Device>(
     data: &Attribute,
     unrecorded: &mut Unrecorded,
 ) -> Result {
+    check_complete(unrecorded)?;
     let mapping = data.mapping(volume)?;
     let valid = data.sizes().initialized.get();
     let whole = ByteSpan {
@@ -348,6 +350,15 @@ pub(super) fn all_arrived<D: Device>(
     settle_runs(volume, data, &mapping, whole)?;
     unrecorded.replace(valid);
     Ok(())
+}
+
+/// Whether no data is missing for good: an error of the device, told to somebody before, as long as nobody has written
+/// the range again.
+pub(super) fn check_complete(unrecorded: &Unrecorded) -> Result {
+    match unrecorded.lost() {
+        Some(_) => Err(Error::Device(EIO)),
+        None => Ok(()),
+    }
 }
 
 /// Fresh clusters that lie wholly in what is on the device are like all others from now on.
@@ -392,7 +403,8 @@ fn settle_runs<D: Device>(
     Ok(())
 }
 
-/// Turns the fresh clusters of a transfer that failed into a hole, and gives them back.
+/// Turns the clusters of a transfer that failed into a hole, and gives them back: fresh ones, and those behind what is
+/// on the device.
 ///
 /// A record may tell of them already, where nobody can see it. So it changes in the same transaction,
 /// and they are free when that is durable. Should it fail, they are a hole in memory all the same, but in
@@ -408,7 +420,21 @@ fn lose<D: Device>(
     let cluster = volume.geometry().cluster_size();
     let first = cluster.vcn_of(at);
     let last = Vcn::new(cluster.clusters_for(ByteCount::new(end.get())).get());
-    let (runlist, lost) = without(mapping, first, last, is_fresh)?;
+    // Clusters of which the record tells nobody what is in them: they were only taken.
+    let settled = unrecorded.settled();
+    let unseen = cluster.clusters_for(ByteCount::new(settled)).get();
+    let unseen = Vcn::new(unseen).min(last).max(first);
+    let (runlist, lost) = without_lost(&mapping.runlist, first, unseen, last)?;
+    // Of a cluster with the end of what is there, the rest is neither a hole nor may it be seen.
+    let mixed = ByteSpan {
+        start: settled.max(at.get()),
+        end: cluster.vcn_to_offset(unseen).unwrap_or(end).min(end).get(),
+    };
+    let settled = cluster.vcn_of(ByteOffset::new(settled));
+    let is_taken = |run: Extent| matches!(run.target, Target::Clusters(_));
+    if mixed.start < mixed.end && mapping.runlist.run_at(settled).is_some_and(is_taken) {
+        unrecorded.lose(mixed);
+    }
     if lost.is_empty() {
         return Ok(());
     }
@@ -424,22 +450,39 @@ fn lose<D: Device>(
     };
     let done = resize::cut(volume, data, unrecorded, mapping, cut, lost.iter().copied());
     if done.is_err() {
-        let (runlist, _) = without(mapping, first, last, is_fresh)?;
+        let (runlist, _) = without_lost(&mapping.runlist, first, unseen, last)?;
         replace_runs(data, mapping, runlist)?;
     }
     done
 }
 
+/// The runs with holes in the place of what a failed transfer was to fill from `first` to before `last`, and those
+/// clusters: fresh ones, and from `unseen` on all.
+fn without_lost(
+    runs: &Runlist,
+    first: Vcn,
+    unseen: Vcn,
+    last: Vcn,
+) -> Result<(Runlist, KVec<Extent>)> {
+    let is_taken = |target| is_fresh(target) || matches!(target, Target::Clusters(_));
+    let (runlist, mut lost) = without(runs, first, unseen, is_fresh)?;
+    let (runlist, behind) = without(&runlist, unseen, last, is_taken)?;
+    for run in behind {
+        array::push(&mut lost, run)?;
+    }
+    Ok((runlist, lost))
+}
+
 /// The runs with holes in the place of certain clusters from `first` to before `last`, and those.
 fn without(
-    mapping: &Mapping,
+    runs: &Runlist,
     first: Vcn,
     last: Vcn,
     is_meant: impl Fn(Target) -> bool,
 ) -> Result<(Runlist, KVec<Extent>)> {
     let mut runlist = Runlist::new();
     let mut lost = KVec::new();
-    for run in mapping.runlist.extents() {
+    for run in runs.extents() {
         let parts = [
             (run.before(first), false),
             (run.from(first).and_then(|run| run.before(last)), true),

@@ -60,8 +60,8 @@ pub struct Changed {
 
 /// Brings the file's records, and the copies in its directories, up to what memory knows.
 ///
-/// `waited`: the caller has waited for all transfers of the data that were under way. The records are
-/// dirty afterwards; [`Volume::sync`] makes them durable.
+/// `waited`: the caller has waited for all transfers of the data that were under way; it is told if data is missing
+/// that did not arrive at an earlier time. The records are dirty afterwards; [`Volume::sync`] makes them durable.
 pub fn write_inode<D: Device>(
     volume: &Volume<D>,
     inode: &Inode,
@@ -69,11 +69,15 @@ pub fn write_inode<D: Device>(
     waited: bool,
 ) -> Result {
     volume.start_change()?;
+    let mut complete = Ok(());
     let copies = match inode.data() {
         Ok(Some(data)) => {
             let mut unrecorded = data.unrecorded();
             if data.residency().hint() == Form::NonResident {
                 catch_up(volume, data, &mut unrecorded, waited)?;
+            }
+            if waited {
+                complete = file::check_complete(&unrecorded);
             }
             let copies = write_records(volume, inode, changed, Some((data, &mut unrecorded)))?;
             unrecorded.behind = false;
@@ -84,10 +88,10 @@ pub fn write_inode<D: Device>(
         }
         _ => write_records(volume, inode, changed, None)?,
     };
-    match copies {
-        Some(copies) => index_update::refresh(volume, inode.reference(), &copies),
-        None => Ok(()),
+    if let Some(copies) = copies {
+        index_update::refresh(volume, inode.reference(), &copies)?;
     }
+    complete
 }
 
 /// The changes of the file's own records; gives what its directories are to copy.

@@ -372,12 +372,15 @@ pub(super) fn cut<D: Device>(
         if form == Form::Resident {
             data.residency().publish(form);
         }
-        freed.later();
     });
-    if recorded.is_err() {
-        unrecorded.behind = true;
-        data.set_sizes(old_sizes);
-        data.install(mapping.clone());
+    match recorded {
+        // Not before: who makes the volume durable meanwhile must not take them for freed.
+        Ok(()) => freed.later(),
+        Err(_) => {
+            unrecorded.behind = true;
+            data.set_sizes(old_sizes);
+            data.install(mapping.clone());
+        }
     }
     recorded
 }

@@ -41,6 +41,8 @@ pub struct Unrecorded {
     done: KVVec<ByteSpan>,
     /// Whether there was no memory for a range.
     forgot: bool,
+    /// A range whose data did not arrive, and that could not be made a hole.
+    lost: Option<ByteSpan>,
     /// MFT records that are set aside for what the records are to be told.
     records: Option<Reservation>,
     /// Clusters that are set aside for a list of them.
@@ -55,6 +57,7 @@ impl Unrecorded {
             settled: initialized,
             done: KVVec::new(),
             forgot: false,
+            lost: None,
             records: None,
             clusters: None,
         }
@@ -115,6 +118,21 @@ impl Unrecorded {
         self.settled = end;
         self.done = KVVec::new();
         self.forgot = false;
+        self.lost = None;
+    }
+
+    /// The data of a range did not arrive. Until it is written again, there is nothing there that anybody may see.
+    pub fn lose(&mut self, span: ByteSpan) {
+        let old = self.lost().unwrap_or(span);
+        self.lost = Some(ByteSpan {
+            start: old.start.min(span.start),
+            end: old.end.max(span.end),
+        });
+    }
+
+    /// A range in which data is missing that nobody has written again.
+    pub fn lost(&self) -> Option<ByteSpan> {
+        self.lost.filter(|span| span.end > self.settled)
     }
 
     /// All data was waited for that was there when the value was initialized up to `end`.
@@ -149,6 +167,13 @@ impl Unrecorded {
     pub fn cut(&mut self, end: u64, left: KVVec<ByteSpan>) {
         self.settled = self.settled.min(end);
         self.done = left;
+        self.lost = self
+            .lost
+            .filter(|span| span.start < end)
+            .map(|span| ByteSpan {
+                end: span.end.min(end),
+                ..span
+            });
     }
 
     /// The ranges that are remembered.

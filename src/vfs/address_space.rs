@@ -225,6 +225,8 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
                 Ok(Copied::Done) => Ok(()),
                 Err(failed) => {
                     super::writeback::set_error(inode, failed);
+                    // It is not dirty any more, and the mapping is to know that, too.
+                    locked.finish_writeback();
                     Err(failed)
                 }
             };
