@@ -9,13 +9,22 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../tools/lib.sh"
 
-# make_all: the kernels and the guest. The debug kernel keeps all processors busy for long; the others wait for the
-# network and the disk much of the time, so they are made beside it.
+# What the groups said that need no kernel, if they ran beside the making of one.
+early=$cache/tmp/early
+
+# make_all: the kernels and the guest. The debug kernel keeps all processors busy for long, but not all the time; the
+# others, and groups that need none, are made beside it.
 make_all() {
-	local said rc=0
+	local said rc=0 groups=
+	[ $# != 0 ] || [ -f "$cache/stamp/kernel-debug" ] || groups=fuzz,checker
+	mkdir -p "$cache/tmp"
+	rm -f "$early"
 	"$tools/kernel.sh" source
 	said=$(mktemp)
-	{ "$tools/kernel.sh" stock && "$tools/guest.sh"; } >"$said" 2>&1 </dev/null &
+	{
+		"$tools/kernel.sh" stock && "$tools/guest.sh" &&
+			if [ -n "$groups" ]; then "$tools/sdk.sh" enter "$top/tests/run.sh" --only "$groups" >"$early" || true; fi
+	} >"$said" 2>&1 </dev/null &
 	job=$!
 	"$tools/kernel.sh" debug
 	wait "$job" || rc=$?
@@ -28,7 +37,8 @@ make_all() {
 if ! in_sdk; then
 	"$tools/sdk.sh"
 	if [[ " $* " != *" --help "* ]]; then
-		make_all
+		make_all "$@"
+		[ ! -f "$early" ] || set -- --early "$early" "$@"
 	fi
 	exec "$tools/sdk.sh" enter "$top/tests/run.sh" "$@"
 fi

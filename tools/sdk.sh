@@ -20,7 +20,7 @@ packages=(
 	# images and virtual machines
 	qemu-system-x86 qemu-utils busybox-static debootstrap e2fsprogs fdisk ntfs-3g
 	# tests
-	python3 python3-venv ca-certificates
+	python3 python3-venv ca-certificates libwim15t64 groff-base
 )
 
 # host_mirror: where the host's apt gets Debian from.
