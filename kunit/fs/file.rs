@@ -252,13 +252,7 @@ mod tests {
     fn taken(initialized: u64, size: u64) -> Result<Sample> {
         let sample = Sample::dense()?;
         sample.set_size(initialized)?;
-        let (at, length) = (offset(0), bytes(size));
-        plain(resize::preallocate(
-            &sample.volume,
-            &sample.data,
-            at,
-            length,
-        ))?;
+        sample.preallocate(size)?;
         sample.set_size(size)?;
         sample.save()?;
         file::set_initialized(&sample.data, bytes(size));
@@ -434,13 +428,7 @@ mod tests {
     fn clusters_that_were_only_taken_read_as_zeros() -> Result {
         let sample = Sample::dense()?;
         let free = sample.free()?;
-        let (at, length) = (offset(0), bytes(6 * C));
-        plain(resize::preallocate(
-            &sample.volume,
-            &sample.data,
-            at,
-            length,
-        ))?;
+        sample.preallocate(6 * C)?;
         assert_eq!(sample.free()?, free - 2);
         assert!(matches!(sample.at(4 * C)?.source, Source::Uninitialized(_)));
         sample.set_size(6 * C)?;

@@ -274,6 +274,12 @@ impl Sample {
         plain(resize::set_size(&self.volume, &self.data, bytes(size)))
     }
 
+    /// Takes clusters for the first bytes of the value.
+    pub(crate) fn preallocate(&self, length: u64) -> Result {
+        let (at, length) = (offset(0), bytes(length));
+        plain(resize::preallocate(&self.volume, &self.data, at, length))
+    }
+
     pub(crate) fn punch(&self, at: u64, length: u64) -> Result {
         let (at, length) = (offset(at), bytes(length));
         plain(resize::punch_hole(&self.volume, &self.data, at, length))

@@ -121,7 +121,7 @@ impl Unrecorded {
         self.lost = None;
     }
 
-    /// The data of a range did not arrive. Until it is written again, there is nothing there that anybody may see.
+    /// The data of a range did not arrive. The record tells of nothing there or behind until it is written again.
     pub fn lose(&mut self, span: ByteSpan) {
         let old = self.lost().unwrap_or(span);
         self.lost = Some(ByteSpan {
