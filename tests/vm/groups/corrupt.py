@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The broken volumes of ../shared/images/corrupt: first the kernel's own drivers set the bar, then ours."""
+"""The broken volumes of ../shared/images/corrupt: first the kernel's own drivers set the bar, then ours.
+
+Under KASAN, and in the campaign under lockdep.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import dataclasses
 import json
 
 from context import Context
-from machine import run_job
+from machine import WITHOUT_LOCKDEP, run_job
 from report import Report
 from shared import broken_volumes
 
@@ -34,7 +37,9 @@ def bar(context: Context, volumes: list[dict[str, object]], disks: list[object])
     for attempt in range(MOST_DEATHS):
         plan: dict[str, object] = {"volumes": todo, "peers": PEERS, "skip": skip, "bare": True, "most": most(context)}
         started: list[str] = []
-        for note in run_job(quiet, "peers", plan, kernel="debug", disks=disks, timeout=2400, label=str(attempt)):
+        for note in run_job(
+            quiet, "peers", plan, kernel="debug", disks=disks, timeout=2400, append=WITHOUT_LOCKDEP, label=str(attempt)
+        ):
             kind, _, rest = note.partition(" ")
             if kind == "start":
                 started = json.loads(rest)
@@ -54,4 +59,5 @@ def run(context: Context) -> None:
     shared = broken_volumes(context)
     limit = bar(context, shared.volumes, shared.disks)
     plan: dict[str, object] = {"volumes": shared.volumes, "bar": limit, "most": most(context)}
-    run_job(context, "corrupt", plan, kernel="debug", disks=shared.disks, timeout=2400)
+    append = "" if context.campaign else WITHOUT_LOCKDEP
+    run_job(context, "corrupt", plan, kernel="debug", disks=shared.disks, timeout=2400, append=append)

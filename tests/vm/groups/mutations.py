@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutated volumes under KASAN and lockdep: 100 in the short form, 2,000 in the campaign, from a printed seed.
+"""Mutated volumes under KASAN, from a printed seed: 100 in the short form, and in the campaign 2,000, under lockdep as well.
 
 A guest that dies takes one case with it: the case is named, and a new guest goes on behind it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from context import Context
-from machine import run_job
+from machine import WITHOUT_LOCKDEP, run_job
 
 SHORT, LONG, PER_GUEST = 100, 2000, 500
 MOST_DEATHS = 8
@@ -25,8 +25,9 @@ def run(context: Context) -> None:
     while cases and deaths < MOST_DEATHS:
         batch = cases[:PER_GUEST]
         notes = run_job(
-            context, "mutations", {"cases": batch}, kernel="debug", label=str(batch[0]), timeout=300 + 20 * len(batch)
-        )
+            context, "mutations", {"cases": batch}, kernel="debug", label=str(batch[0]), timeout=300 + 20 * len(batch),
+            append="" if context.campaign else WITHOUT_LOCKDEP,
+        )  # fmt: skip
         started = [int(m[1]) for note in notes if (m := re.match(r"start (\d+):", note))]
         done = started[-1] + 1 if started else batch[-1] + 1
         if done <= batch[-1]:
