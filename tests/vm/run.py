@@ -21,7 +21,7 @@ from report import Report, Tally
 
 # Those that need no module of ours, and those with guests: what takes longest comes first, so that both workers end together.
 WITHOUT_GUESTS = ("host", "fuzz", "checker")
-WITH_GUESTS = ("write", "corrupt", "stress", "mutations", "matrix", "devices", "kunit", "features", "images", "nfs")
+WITH_GUESTS = ("write", "corrupt", "features", "stress", "matrix", "devices", "mutations", "kunit", "images", "nfs")
 GROUPS = (*WITHOUT_GUESTS, *WITH_GUESTS)
 # The short form judges a change, so it is the same each time; what is new to find is the campaign's.
 SHORT_SEED = 20261122
