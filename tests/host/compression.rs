@@ -2,10 +2,16 @@
 
 //! The codecs: what Windows and wimlib have written is decoded, and wimlib agrees on what is broken.
 
-mod support;
-
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path};
 
+use crate::support::{
+    device::FileDevice,
+    images,
+    random::Random,
+    samples::sample,
+    walk,
+    wimlib::{Codec, Wimlib},
+};
 use kernel::prelude::{KVec, GFP_KERNEL};
 use ntfs_rs::{
     fs::{
@@ -26,14 +32,6 @@ use ntfs_rs::{
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{
-    device::FileDevice,
-    images,
-    random::Random,
-    samples::sample,
-    walk,
-    wimlib::{Codec, Wimlib},
-};
 
 /// Clusters of a compression unit, on all of the volumes here.
 const UNIT: u64 = 16;

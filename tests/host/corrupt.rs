@@ -2,8 +2,6 @@
 
 //! Broken volumes neither stop nor crash the driver, and show what is left of them.
 
-mod support;
-
 use std::{
     fs,
     sync::{mpsc, Arc},
@@ -11,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ntfs_rs::fs::error::Error;
-use serde_json::Value;
-use support::{
+use crate::support::{
     device::{FileDevice, PatchedDevice},
     images,
     random::Random,
     walk::{self, Summary},
 };
+use ntfs_rs::fs::error::Error;
+use serde_json::Value;
 
 /// Longer than this is a hang.
 const LIMIT: Duration = Duration::from_secs(60);

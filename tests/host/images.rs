@@ -5,8 +5,6 @@
 //! Paths, types, record numbers, times, attributes, sizes, contents, streams, EAs, security descriptors, links
 //! and 8.3 names are compared. Contents that the driver does not read yet are named and counted.
 
-mod support;
-
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
@@ -20,6 +18,11 @@ use std::{
     time::Instant,
 };
 
+use crate::support::{
+    device::FileDevice,
+    images,
+    walk::{self, Entry},
+};
 use ntfs_rs::{
     fs::{
         attribute::Attribute,
@@ -37,11 +40,6 @@ use ntfs_rs::{
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{
-    device::FileDevice,
-    images,
-    walk::{self, Entry},
-};
 
 /// Contents up to this size are also read by extents, as the page cache does.
 const BY_EXTENTS: u64 = 4 << 20;

@@ -5,10 +5,9 @@
 //! Every change of real records can be taken back byte by byte, and every record of real logs is
 //! decoded and encoded again.
 
-mod support;
-
 use std::{collections::BTreeMap, fs};
 
+use crate::support::{images, random::Random};
 use ntfs_rs::ondisk::{
     attribute::{Attribute, AttributeType, Form, Sizes},
     fixup::{self, Magic},
@@ -26,7 +25,6 @@ use ntfs_rs::ondisk::{
     record::FileRecord,
     units::{ByteCount, Lsn, Vcn},
 };
-use support::{images, random::Random};
 
 /// The fragments `names`, unpacked; those that this machine has.
 fn pieces(names: &[&str]) -> Vec<(String, Vec<u8>)> {

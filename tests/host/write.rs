@@ -6,14 +6,13 @@
 //! The model keeps the bytes of each file and which of its pages are dirty, and calls `fs` as the page
 //! cache does: reserve, copy, move the initialized size, allocate, transfer, tell that it ended.
 
-mod support;
-
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Mutex,
 };
 
+use crate::support::random::Random;
 use kernel::error::{code::EIO, Result as KernelResult};
 use ntfs_rs::{
     fs::{
@@ -38,7 +37,6 @@ use ntfs_rs::{
         units::{system_record, ByteCount, ByteOffset, ClusterCount, MftReference, RecordNumber},
     },
 };
-use support::random::Random;
 
 const PAGE: usize = 4096;
 

@@ -38,7 +38,7 @@ def bar(context: Context, volumes: list[dict[str, object]], disks: list[object])
         plan: dict[str, object] = {"volumes": todo, "peers": PEERS, "skip": skip, "bare": True, "most": most(context)}
         started: list[str] = []
         for note in run_job(
-            quiet, "peers", plan, kernel="debug", disks=disks, timeout=2400, append=WITHOUT_LOCKDEP, label=str(attempt)
+            quiet, "peers", plan, kernel="debug", disks=disks, timeout=2400, append=WITHOUT_LOCKDEP, smp=1, label=str(attempt)
         ):
             kind, _, rest = note.partition(" ")
             if kind == "start":
@@ -60,4 +60,4 @@ def run(context: Context) -> None:
     limit = bar(context, shared.volumes, shared.disks)
     plan: dict[str, object] = {"volumes": shared.volumes, "bar": limit, "most": most(context)}
     append = "" if context.campaign else WITHOUT_LOCKDEP
-    run_job(context, "corrupt", plan, kernel="debug", disks=shared.disks, timeout=2400, append=append)
+    run_job(context, "corrupt", plan, kernel="debug", disks=shared.disks, timeout=2400, append=append, smp=1)

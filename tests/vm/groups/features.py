@@ -28,7 +28,7 @@ def run(context: Context) -> None:
         disks.append(vm.Disk(raw, sector=4096))
         plan["names"] = row["volumes"][0]["user_entries"] + 1
     if not context.built or fits(context.built, "stock"):
-        run_job(context, "features", plan, disks=disks, timeout=1500)
+        run_job(context, "features", plan, disks=disks, timeout=1500, smp=1)
     # Only the debug kernel has ntfs3, to read and write extended attributes beside us.
     if context.ours and (not context.built or fits(context.built, "debug")):
-        run_job(context, "features", plan | {"themes": ["xattrs"]}, kernel="debug", disks=disks[:1], timeout=1500)
+        run_job(context, "features", plan | {"themes": ["xattrs"]}, kernel="debug", disks=disks[:1], timeout=1500, smp=1)

@@ -10,4 +10,4 @@ from shared import real_volumes
 
 def run(context: Context) -> None:
     shared = real_volumes(context)
-    run_job(context, "truth", {"volumes": shared.volumes}, disks=shared.disks, timeout=1500)
+    run_job(context, "truth", {"volumes": shared.volumes}, disks=shared.disks, timeout=1500, smp=1)

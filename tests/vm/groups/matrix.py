@@ -97,7 +97,7 @@ def _prepared(context: Context, wanted: list[dict[str, object]]) -> Path:
     else:
         fresh = images.scratch(200 if context.campaign else 32)
         try:
-            run_job(context, "fill", plan, disks=[vm.Disk(fresh, mode="rw")], timeout=7200 if context.campaign else 1500)
+            run_job(context, "fill", plan, disks=[vm.Disk(fresh, mode="rw")], timeout=7200 if context.campaign else 1500, smp=1)
             fresh.rename(disk)
         finally:
             fresh.unlink(missing_ok=True)
@@ -112,4 +112,4 @@ def run(context: Context) -> None:
 
     wanted = specs(context.campaign)
     disk = prepared(context, wanted)
-    run_job(context, "matrix", {"specs": wanted}, disks=[vm.Disk(disk)], timeout=7200 if context.campaign else 1500)
+    run_job(context, "matrix", {"specs": wanted}, disks=[vm.Disk(disk)], timeout=7200 if context.campaign else 1500, smp=1)

@@ -26,7 +26,7 @@ def run(context: Context) -> None:
         batch = cases[:PER_GUEST]
         notes = run_job(
             context, "mutations", {"cases": batch}, kernel="debug", label=str(batch[0]), timeout=300 + 20 * len(batch),
-            append="" if context.campaign else WITHOUT_LOCKDEP,
+            append="" if context.campaign else WITHOUT_LOCKDEP, smp=1,
         )  # fmt: skip
         started = [int(m[1]) for note in notes if (m := re.match(r"start (\d+):", note))]
         done = started[-1] + 1 if started else batch[-1] + 1
