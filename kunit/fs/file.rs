@@ -11,6 +11,7 @@ mod tests {
         fs::{
             convert,
             data::{
+                self,
                 ByteExtent,
                 Source, //
             },
@@ -293,6 +294,39 @@ mod tests {
         let found = sample.after_power_cut()?;
         assert!(found.is_full_of(3, 0x6e)? && found.is_full_of(4, 0)?);
         assert!(found.is_full_of(5, 0x6e)?);
+        Ok(())
+    }
+
+    #[test]
+    fn nobody_reads_what_is_on_the_device_in_the_place_of_lost_data() -> Result {
+        let sample = taken(3 * C + 100, 6 * C)?;
+        let sequence = sample.data.sequence();
+        sample.lost(3 * C, 2 * C)?;
+        // Who has looked before looks again.
+        assert!(sample.data.sequence() != sequence);
+        let place = |at| sample.at(at);
+        assert!(is_device(place(2 * C)?) && place(2 * C)?.length == bytes(C));
+        // A block is transferred as a whole, so the bytes before in it are in doubt as well.
+        for at in [3 * C, 3 * C + 100, 4 * C - 1] {
+            let found = place(at)?;
+            assert!(matches!(found.source, Source::Lost(_)));
+            assert_eq!(found.length, bytes(4 * C - at));
+            let (volume, data) = (&**sample.volume, &sample.data);
+            let read = data::read_at(volume, data, offset(at), &mut [0; 1]);
+            assert_eq!(read, Err(Error::Device(EIO)));
+            assert!(data::map_extent_at_once(volume, data, offset(at)).is_none());
+        }
+        let read = data::read_at(
+            &**sample.volume,
+            &sample.data,
+            offset(0),
+            &mut [0; 4 * CLUSTER],
+        );
+        assert_eq!(read, Err(Error::Device(EIO)));
+        assert!(sample.is_full_of(2, OLD)? && sample.is_full_of(4, 0)?);
+        write(&sample, 3, 0x6e)?;
+        assert!(sample.is_full_of(3, 0x6e)?);
+        assert!(data::map_extent_at_once(&**sample.volume, &sample.data, offset(3 * C)).is_some());
         Ok(())
     }
 

@@ -56,7 +56,10 @@ use super::{
         Target, //
     },
     store::Store,
-    unrecorded::Unrecorded, //
+    unrecorded::{
+        ByteSpan,
+        Unrecorded, //
+    },
 };
 use crate::ondisk::{
     attribute::{
@@ -182,6 +185,8 @@ pub struct Attribute {
     mapping: Mutex<Option<Arc<Mapping>>>,
     /// Counts the changes of the mapping and of the form.
     sequence: Atomic<u32>,
+    /// Whether data may be missing, as [`Attribute::unrecorded`] tells. Set under its lock.
+    has_lost: Atomic<bool>,
     #[pin]
     unrecorded: Mutex<Unrecorded>,
 }
@@ -278,6 +283,7 @@ impl Attribute {
                 sizes <- new_spinlock!(sizes, "ntfs_rs::sizes"),
                 mapping <- new_mutex!(None, "ntfs_rs::mapping"),
                 sequence: Atomic::new(0),
+                has_lost: Atomic::new(false),
                 unrecorded <- new_mutex!(
                     Unrecorded::new(initialized),
                     "ntfs_rs::unrecorded"
@@ -402,6 +408,32 @@ impl Attribute {
     /// Makes places that were looked up before stale.
     pub(super) fn moved(&self) {
         self.sequence.fetch_add(1, Release);
+    }
+
+    /// Data is missing from now on. The caller has locked [`Attribute::unrecorded`].
+    pub(super) fn note_lost(&self) {
+        self.has_lost.store(true, Release);
+        self.moved();
+    }
+
+    /// Whether data may be missing; who may wait asks [`Attribute::lost`].
+    pub(super) fn may_have_lost(&self) -> bool {
+        self.has_lost.load(Acquire)
+    }
+
+    /// The bytes whose data did not arrive, and that nobody has written again: what is on the device is not theirs.
+    ///
+    /// Takes the lock of [`Attribute::unrecorded`] only where a transfer has failed.
+    pub(super) fn lost(&self) -> Option<ByteSpan> {
+        if !self.may_have_lost() {
+            return None;
+        }
+        let unrecorded = self.unrecorded();
+        let lost = unrecorded.missing();
+        if lost.is_none() {
+            self.has_lost.store(false, Release);
+        }
+        lost
     }
 
     /// Where the parts are now.

@@ -8,6 +8,8 @@
 //! cache or the device do the transfer. Holes, and all that is beyond the initialized size, read as
 //! zeros. What this driver cannot decode is an error, never raw bytes.
 
+use kernel::prelude::*;
+
 use super::{
     attribute::{
         Attribute,
@@ -22,7 +24,8 @@ use super::{
     },
     residency::Probe,
     runlist::Target,
-    store::Store, //
+    store::Store,
+    unrecorded::ByteSpan, //
 };
 use crate::ondisk::{
     attribute::Sizes,
@@ -33,6 +36,9 @@ use crate::ondisk::{
         ByteOffset, //
     },
 };
+
+/// The largest piece in which data is transferred: a page, or a cluster if that is smaller.
+const LARGEST_BLOCK: u64 = 4096;
 
 /// Reads from `offset` on; says how many bytes, less than `buf` has only at the end of the value.
 ///
@@ -66,6 +72,7 @@ pub fn read_at_probed<D: Device, P: Probe>(
             let mapping = attribute.mapping(store)?;
             let (sizes, place) = (attribute.sizes(), attribute.place());
             let Some(unit) = attribute.compression_unit() else {
+                check_arrived(store, attribute, offset, buf.len())?;
                 return read_runs(store, &mapping, sizes, place, offset, buf);
             };
             let reader = compressed::Reader {
@@ -82,6 +89,32 @@ pub fn read_at_probed<D: Device, P: Probe>(
 
 fn check_supported(attribute: &Attribute) -> Result {
     attribute.unsupported().map_or(Ok(()), Err)
+}
+
+/// The error for bytes of which some are missing since a transfer failed.
+fn check_arrived<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+    length: usize,
+) -> Result {
+    let end = offset.get().saturating_add(u64_from_usize(length));
+    let lost = lost_blocks(store.geometry(), attribute);
+    match lost.filter(|lost| lost.start < end && offset.get() < lost.end) {
+        Some(_) => Err(Error::Device(EIO)),
+        None => Ok(()),
+    }
+}
+
+/// The blocks with bytes that are missing since a transfer failed. Data is transferred by whole ones, so what
+/// was in them before is in doubt as well.
+fn lost_blocks(geometry: &Geometry, attribute: &Attribute) -> Option<ByteSpan> {
+    let block = u64::from(geometry.cluster_size().bytes()).min(LARGEST_BLOCK);
+    let within = block.saturating_sub(1);
+    attribute.lost().map(|span| ByteSpan {
+        start: span.start & !within,
+        end: span.end.saturating_add(within) & !within,
+    })
 }
 
 /// Copies as much as fits, and says how much.
@@ -131,6 +164,7 @@ pub(super) fn read_runs<D: Device>(
             Source::Hole | Source::Uninitialized(_) | Source::Promised => now.fill(0),
             // Whoever decodes them looks at the clusters themselves.
             Source::Encoded(_) => return Err(missing(mapping, place, at)),
+            Source::Lost(_) => return Err(Error::Device(EIO)),
         }
         at = at
             .checked_add(ByteCount::new(u64_from_usize(part)))
@@ -188,6 +222,9 @@ pub enum Source {
     Uninitialized(ByteOffset),
     /// Clusters for data that comes to the page cache: zeros where that has none.
     Promised,
+    /// Whole blocks of the device from this offset of it on, to which data was on its way that did not arrive:
+    /// nobody knows what is there.
+    Lost(ByteOffset),
     /// Bytes that are compressed, or may be, from this offset of the device on: only [`read_at`] reads them.
     Encoded(ByteOffset),
 }
@@ -225,6 +262,9 @@ pub fn map_extent_at_once<D: Device>(
     offset: ByteOffset,
 ) -> Option<ByteExtent> {
     check_supported(attribute).ok()?;
+    if attribute.may_have_lost() {
+        return None;
+    }
     let mapping = attribute.mapping_if_loaded()?;
     locate_in(store, attribute, &mapping, offset).ok()
 }
@@ -256,7 +296,34 @@ fn locate_in<D: Device>(
     let sizes = attribute.sizes();
     match attribute.compression_unit() {
         Some(unit) => compressed::locate(geometry, mapping, sizes, unit, place, offset),
-        None => locate(geometry, mapping, sizes.initialized, place, offset),
+        None => {
+            let found = locate(geometry, mapping, sizes.initialized, place, offset)?;
+            Ok(match lost_blocks(geometry, attribute) {
+                Some(lost) => without_lost(found, lost),
+                None => found,
+            })
+        }
+    }
+}
+
+/// Of what was found, the part before or within the blocks that were lost.
+fn without_lost(found: ByteExtent, lost: ByteSpan) -> ByteExtent {
+    let Source::Device(at) = found.source else {
+        return found;
+    };
+    let start = found.offset.get();
+    if start >= lost.end {
+        return found;
+    }
+    let (end, source) = match start < lost.start {
+        true => (lost.start, found.source),
+        false => (lost.end, Source::Lost(at)),
+    };
+    let length = ByteCount::new(end.saturating_sub(start));
+    ByteExtent {
+        length: found.length.min(length),
+        source,
+        ..found
     }
 }
 

@@ -434,6 +434,7 @@ fn lose<D: Device>(
     let is_taken = |run: Extent| matches!(run.target, Target::Clusters(_));
     if mixed.start < mixed.end && mapping.runlist.run_at(settled).is_some_and(is_taken) {
         unrecorded.lose(mixed);
+        data.note_lost();
     }
     if lost.is_empty() {
         return Ok(());

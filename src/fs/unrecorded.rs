@@ -135,6 +135,14 @@ impl Unrecorded {
         self.lost.filter(|span| span.end > self.settled)
     }
 
+    /// The bytes that are missing: what the device has there is something else.
+    pub(super) fn missing(&self) -> Option<ByteSpan> {
+        self.lost().map(|span| ByteSpan {
+            start: span.start.max(self.settled),
+            ..span
+        })
+    }
+
     /// All data was waited for that was there when the value was initialized up to `end`.
     pub fn settle(&mut self, end: u64) {
         self.settled = self.settled.max(end);

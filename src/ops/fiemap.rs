@@ -83,7 +83,7 @@ fn next_in_units(
         }
         let place = match found.source {
             Source::Hole | Source::Promised => None,
-            Source::Device(address) => Some((address, FiemapKind::Plain)),
+            Source::Device(address) | Source::Lost(address) => Some((address, FiemapKind::Plain)),
             Source::Uninitialized(address) => Some((address, FiemapKind::Unwritten)),
             Source::Encoded(address) => Some((address, FiemapKind::Encoded)),
         };

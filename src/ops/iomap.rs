@@ -178,6 +178,7 @@ fn extent(inode: &Inode<NtfsRs>, pos: u64, found: ByteExtent) -> Result<Extent> 
             Source::Device(at) => ExtentKind::Mapped { address: at.get() },
             Source::Uninitialized(at) => ExtentKind::Unwritten { address: at.get() },
             Source::Promised => ExtentKind::Delayed,
+            Source::Lost(at) => ExtentKind::Lost { address: at.get() },
             // Nobody may take that for the bytes themselves.
             Source::Encoded(_) => ExtentKind::Inline,
         },

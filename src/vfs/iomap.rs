@@ -104,6 +104,11 @@ pub(crate) enum ExtentKind {
         /// The byte of the device.
         address: u64,
     },
+    /// From this byte of the device on, but with bytes that are not the file's: it can be written, and not read.
+    Lost {
+        /// The byte of the device.
+        address: u64,
+    },
     /// Reserved, without a place yet; where the page cache has nothing, zeros.
     Delayed,
     /// Inside the file system's metadata. Only to be told to somebody.
@@ -264,6 +269,14 @@ impl<T: super_block::Operations, O: Operations<T>> Table<T, O> {
 /// `IOMAP_NULL_ADDR`.
 const NULL_ADDR: u64 = u64::MAX;
 
+/// The flag of a map whose bytes on the device are not to be read, see [`ExtentKind::Lost`] (`IOMAP_F_PRIVATE`).
+pub(super) const LOST: u16 = flag(bindings::IOMAP_F_PRIVATE);
+
+/// A flag of a map, which has 16 bits for them.
+pub(super) const fn flag(flag: u32) -> u16 {
+    flag as u16
+}
+
 /// Tells iomap of an extent; `EIO` if it does not contain `pos`.
 pub(super) fn fill<T: super_block::Operations>(
     inode: &Inode<T>,
@@ -284,6 +297,11 @@ pub(super) fn fill<T: super_block::Operations>(
         ExtentKind::Hole => (bindings::IOMAP_HOLE, NULL_ADDR),
         ExtentKind::Mapped { address } => (bindings::IOMAP_MAPPED, address),
         ExtentKind::Unwritten { address } => (bindings::IOMAP_UNWRITTEN, address),
+        ExtentKind::Lost { .. } if !flags.is_report() && !flags.is_write() => return Err(EIO),
+        ExtentKind::Lost { address } => {
+            iomap.flags |= LOST;
+            (bindings::IOMAP_MAPPED, address)
+        }
         ExtentKind::Delayed => (bindings::IOMAP_DELALLOC, NULL_ADDR),
         // Reading it through iomap would need the bytes in memory that stays there.
         ExtentKind::Inline if !flags.is_report() => return Err(EIO),

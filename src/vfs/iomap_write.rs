@@ -25,6 +25,7 @@ use super::{
     },
     iomap::{
         self,
+        flag,
         Extent,
         ExtentKind,
         Flags,
@@ -131,7 +132,7 @@ impl<T: super_block::Operations> Table<T> {
             let mut sequence = T::FileMapping::sequence(inode);
             let mut extent = T::FileMapping::begin(inode, pos, length, flags)?;
             match extent.kind {
-                ExtentKind::Mapped { .. } => {}
+                ExtentKind::Mapped { .. } | ExtentKind::Lost { .. } => {}
                 // To find a place may take a while.
                 _ if flags.is_nowait() => return Err(EAGAIN),
                 // The page cache knows how to.
@@ -336,6 +337,9 @@ impl<T: super_block::Operations> Table<T> {
     ) -> c_int {
         // SAFETY: By the caller's word.
         unsafe {
+            if (*iter).iomap.flags & iomap::LOST != 0 {
+                return EIO.to_errno();
+            }
             let valid = Inode::<T>::from_raw((*iter).inode).valid_size();
             iomap::read_now(&(*iter).iomap, folio, pos, len, valid)
         }
@@ -368,11 +372,6 @@ fn arguments(
         u64::try_from(length)?,
         Flags::new(flags),
     ))
-}
-
-/// A flag of a map, as the field has it.
-const fn flag(flag: u32) -> u16 {
-    flag as u16
 }
 
 fn round_down(pos: u64, unit: u64) -> u64 {

@@ -96,7 +96,7 @@ impl<T: super_block::Operations> Writeback<T> {
         extent.kind = match extent.kind {
             // Whether the bytes were ever written is a question of reading.
             ExtentKind::Unwritten { address } => ExtentKind::Mapped { address },
-            ExtentKind::Delayed | ExtentKind::Inline => return Err(EIO),
+            ExtentKind::Delayed | ExtentKind::Inline | ExtentKind::Lost { .. } => return Err(EIO),
             // A truncation took the place of this folio, which it drops next.
             kind @ (ExtentKind::Hole | ExtentKind::Mapped { .. }) => kind,
         };

@@ -54,6 +54,7 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     if fstype == "ntfs_rs":
         add("promises", 512, 4096, 64 * MI)
         add("stops", 512, 4096, 64 * MI)
+        add("blocks", 512, 64 * KI, 64 * MI, sizes=[4096])
     # One volume with clusters smaller than a page, whose last case may leave a task behind.
     add("peers", 512, 512, 64 * MI, seconds=120 if campaign else 4)
     for sector, cluster in geometries if campaign else ((512, 4096),):

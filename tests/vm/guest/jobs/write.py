@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, brim, crowded, defects, faults, full, ground, nested, others, power, promises, shatter, stops, threshold, verify, windows
+from ..write import after, blocks, brim, crowded, defects, faults, full, ground, nested, others, power, promises, shatter, stops, threshold, verify, windows
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -42,6 +42,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         promises.run(report, made)
     elif spec["part"] == "stops":
         stops.run(report, made)
+    elif spec["part"] == "blocks":
+        blocks.run(report, made)
     elif spec["part"] == "peers":
         defects.run(report, made, spec["seconds"])
     else:
