@@ -11,6 +11,7 @@ use super::{
         self,
         Data, //
     },
+    posix_acl,
     trim,
     write,
     xattr,
@@ -29,6 +30,7 @@ use crate::{
         iattr::Iattr,
         ids,
         inode::{
+            AclOperations,
             FileOperations,
             Inode,
             Operations, //
@@ -36,6 +38,10 @@ use crate::{
         inode_lock::SharedInodeLock,
         kiocb::Kiocb,
         kstat::Kstat,
+        posix_acl::{
+            PosixAcl,
+            Which, //
+        },
         super_block::SuperBlock,
         xattr::Names, //
     },
@@ -82,6 +88,12 @@ impl Operations<NtfsRs> for Regular {
 
     fn listxattr(inode: &Inode<NtfsRs>, names: &mut Names<'_>) -> Result {
         xattr::list(inode, names)
+    }
+}
+
+impl AclOperations<NtfsRs> for Regular {
+    fn posix_acl(inode: &Inode<NtfsRs>, which: Which) -> Result<Option<PosixAcl>> {
+        posix_acl::get(inode, which)
     }
 }
 

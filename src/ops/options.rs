@@ -22,7 +22,8 @@ use crate::{
             self,
             Gid,
             Uid, //
-        }, //
+        },
+        posix_acl, //
     },
 };
 use kernel::{
@@ -53,6 +54,8 @@ mod opt {
     pub(super) const DISCARD: u8 = 12;
     pub(super) const ERRORS: u8 = 13;
     pub(super) const SYS_IMMUTABLE: u8 = 14;
+    pub(super) const ACL: u8 = 15;
+    pub(super) const NO_ACL: u8 = 16;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
@@ -92,6 +95,9 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"errors", opt::ERRORS, Kind::Enum(ERRORS)),
     Spec::new(c"sys_immutable", opt::SYS_IMMUTABLE, Kind::Flag),
     Spec::new(c"sys_immutable", opt::SYS_IMMUTABLE, Kind::Bool),
+    Spec::new(c"acl", opt::ACL, Kind::Flag),
+    Spec::new(c"acl", opt::ACL, Kind::Bool),
+    Spec::new(c"noacl", opt::NO_ACL, Kind::Flag),
     // These say how to write.
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Bool),
@@ -174,6 +180,7 @@ pub(super) struct Requested {
     discard: Option<bool>,
     errors: Option<OnErrors>,
     sys_immutable: Option<bool>,
+    acl: Option<bool>,
 }
 
 impl Requested {
@@ -220,6 +227,14 @@ impl Requested {
             (opt::ERRORS, Value::Enum(word)) => self.errors = Some(OnErrors::from_raw(word)),
             (opt::DISCARD, value) => self.discard = Some(is_on(value)),
             (opt::SYS_IMMUTABLE, value) => self.sys_immutable = Some(is_on(value)),
+            (opt::ACL, value) => {
+                let acl = is_on(value);
+                if acl && !posix_acl::IS_SUPPORTED {
+                    return Err(fc.invalf(fmt!("this kernel has no access control lists")));
+                }
+                self.acl = Some(acl);
+            }
+            (opt::NO_ACL, _) => self.acl = Some(false),
             (opt::FOR_WRITING, _) => {
                 fc.warnf(fmt!("an option says how to write, and has no effect yet"))
             }
@@ -250,6 +265,7 @@ impl Requested {
             case: self.case.unwrap_or(CaseMode::Exact),
             native_symlink: self.native_symlink.unwrap_or(NativeSymlink::Raw),
             sys_immutable: self.sys_immutable.unwrap_or(false),
+            acl: self.acl.unwrap_or(false),
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
             force: Atomic::new(self.force.unwrap_or(false)),
             discard: Atomic::new(self.discard.unwrap_or(false)),
@@ -290,6 +306,7 @@ impl Requested {
                 self.sys_immutable
                     .is_some_and(|immutable| immutable != options.sys_immutable),
             ),
+            ("acl", self.acl.is_some_and(|acl| acl != options.acl)),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, differs)| *differs) {
             return Err(fc.invalf(fmt!("'{}' cannot be changed by a remount", name)));
@@ -353,6 +370,8 @@ pub(super) struct Options {
     pub(super) native_symlink: NativeSymlink,
     /// Whether files of the system, as Windows calls them, are not to be changed.
     pub(super) sys_immutable: bool,
+    /// Whether access control lists of POSIX count.
+    pub(super) acl: bool,
     show_system_files: Atomic<bool>,
     force: Atomic<bool>,
     discard: Atomic<bool>,
@@ -403,6 +422,9 @@ impl Options {
         }
         if self.sys_immutable {
             seq_print!(seq, ",sys_immutable");
+        }
+        if self.acl {
+            seq_print!(seq, ",acl");
         }
         if self.force() {
             seq_print!(seq, ",force");

@@ -7,6 +7,8 @@
 //! whole names; those of `trusted.` are for administrators only, whatever way one asks. The names of EAs are
 //! the same in any case, since Windows writes them in capitals.
 //!
+//! Access control lists of POSIX are EAs too, but the VFS asks for them in another way, see [`super::posix_acl`].
+//!
 //! What is fixed is called `system.ntfs_...` as by ntfs-3g and ntfs3, with the same bytes: numbers are those
 //! of the machine, and big-endian where the name ends so. None of these is listed. The whole `$EA` has the
 //! EAs that are not for everybody, and EFS keys are nobody's business either: both are for administrators.
@@ -41,6 +43,7 @@ use crate::{
         error::Malformed,
         file_name::Namespace,
         name::units_to_wtf8,
+        posix_acl,
         standard_information::FileAttributes,
         units::ByteOffset, //
     },
@@ -152,7 +155,7 @@ fn read_stream(inode: &Inode<NtfsRs>, stream: &Arc<Attribute>, value: &mut [u8])
 }
 
 /// Lets `look` have the EA with the first of these names that one has.
-fn with_ea<R>(
+pub(super) fn with_ea<R>(
     inode: &Inode<NtfsRs>,
     names: &[&[u8]],
     look: impl FnOnce(&[u8]) -> R,
@@ -180,7 +183,7 @@ fn eas(inode: &Inode<NtfsRs>) -> Result<Option<KVVec<u8>>> {
 }
 
 /// The error for a broken chain of EAs.
-fn damaged(inode: &Inode<NtfsRs>, what: Malformed) -> Error {
+pub(super) fn damaged(inode: &Inode<NtfsRs>, what: Malformed) -> Error {
     let number = inode.data().file.reference().number;
     let place = Place::Attribute(number, AttributeType::EA);
     report(inode.super_block(), FsError::corrupt(place, what))
@@ -360,6 +363,14 @@ pub(super) fn list(inode: &Inode<NtfsRs>, names: &mut Names<'_>) -> Result {
     };
     for attribute in ea::entries(&all) {
         let attribute = attribute.map_err(|what| damaged(inode, what))?;
+        let mut lists = [posix_acl::ACCESS, posix_acl::DEFAULT].into_iter();
+        if let Some(name) = lists.find(|name| attribute.is(name)) {
+            // Without the option, and of links, the VFS gives none to anybody.
+            if data.options.acl && file.kind() != Kind::Symlink {
+                names.push(&[], name)?;
+            }
+            continue;
+        }
         let (prefix, rest) = split(attribute.name).unwrap_or((USER, attribute.name));
         let is_wsl = WSL.iter().any(|name| attribute.is(name));
         if (prefix == USER && !has_user)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What users and programs do with a mounted volume beyond reading files, on the stock kernel; extended attributes on the debug kernel as well."""
+"""What users and programs do with a mounted volume beyond reading files, on the stock kernel; extended attributes and access control lists
+on the debug kernel as well."""
 
 from __future__ import annotations
 
@@ -31,4 +32,4 @@ def run(context: Context) -> None:
         run_job(context, "features", plan, disks=disks, timeout=1500)
     # Only the debug kernel has ntfs3, to read and write extended attributes beside us.
     if context.ours and (not context.built or fits(context.built, "debug")):
-        run_job(context, "features", plan | {"themes": ["xattrs"]}, kernel="debug", disks=disks[:1], timeout=1500)
+        run_job(context, "features", plan | {"themes": ["xattrs", "acls"]}, kernel="debug", disks=disks[:1], timeout=1500)
