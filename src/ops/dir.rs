@@ -298,6 +298,9 @@ fn emit(
     if number == system_record::ROOT || (is_system && !data.options.show_system_files()) {
         return Emitted::Hidden;
     }
+    if data.options.no_hidden() && entry.attributes.contains(FileAttributes::HIDDEN) {
+        return Emitted::Hidden;
+    }
     match data.options.charset.to_bytes(entry.name, buffer) {
         Ok(name) if is_usable(name) => match ctx.emit(name, number.get(), entry_type(entry)) {
             true => Emitted::Given,

@@ -56,6 +56,7 @@ mod opt {
     pub(super) const SYS_IMMUTABLE: u8 = 14;
     pub(super) const ACL: u8 = 15;
     pub(super) const NO_ACL: u8 = 16;
+    pub(super) const NO_HIDDEN: u8 = 17;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
@@ -83,6 +84,10 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"showmeta", opt::SHOW_SYSTEM_FILES, Kind::Bool),
     Spec::new(c"show_sys_files", opt::SHOW_SYSTEM_FILES, Kind::Flag),
     Spec::new(c"show_sys_files", opt::SHOW_SYSTEM_FILES, Kind::Bool),
+    Spec::new(c"nohidden", opt::NO_HIDDEN, Kind::Flag),
+    Spec::new(c"nohidden", opt::NO_HIDDEN, Kind::Bool),
+    Spec::new(c"hide_hid_files", opt::NO_HIDDEN, Kind::Flag),
+    Spec::new(c"hide_hid_files", opt::NO_HIDDEN, Kind::Bool),
     Spec::new(
         c"native_symlink",
         opt::NATIVE_SYMLINK,
@@ -175,6 +180,7 @@ pub(super) struct Requested {
     charset: Option<Charset>,
     case: Option<CaseMode>,
     show_system_files: Option<bool>,
+    no_hidden: Option<bool>,
     native_symlink: Option<NativeSymlink>,
     force: Option<bool>,
     discard: Option<bool>,
@@ -216,6 +222,7 @@ impl Requested {
                 })
             }
             (opt::SHOW_SYSTEM_FILES, value) => self.show_system_files = Some(is_on(value)),
+            (opt::NO_HIDDEN, value) => self.no_hidden = Some(is_on(value)),
             (opt::NATIVE_SYMLINK, Value::Enum(word)) => {
                 self.native_symlink = Some(if word == 0 {
                     NativeSymlink::Raw
@@ -267,6 +274,7 @@ impl Requested {
             sys_immutable: self.sys_immutable.unwrap_or(false),
             acl: self.acl.unwrap_or(false),
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
+            no_hidden: Atomic::new(self.no_hidden.unwrap_or(false)),
             force: Atomic::new(self.force.unwrap_or(false)),
             discard: Atomic::new(self.discard.unwrap_or(false)),
             errors: Atomic::new(self.errors.unwrap_or(OnErrors::ReadOnly).to_raw()),
@@ -313,6 +321,9 @@ impl Requested {
         }
         if let Some(show) = self.show_system_files {
             options.show_system_files.store(show, Relaxed);
+        }
+        if let Some(no_hidden) = self.no_hidden {
+            options.no_hidden.store(no_hidden, Relaxed);
         }
         if let Some(force) = self.force {
             options.force.store(force, Relaxed);
@@ -373,6 +384,7 @@ pub(super) struct Options {
     /// Whether access control lists of POSIX count.
     pub(super) acl: bool,
     show_system_files: Atomic<bool>,
+    no_hidden: Atomic<bool>,
     force: Atomic<bool>,
     discard: Atomic<bool>,
     errors: Atomic<u32>,
@@ -382,6 +394,11 @@ impl Options {
     /// Whether listings show the files that NTFS itself consists of.
     pub(super) fn show_system_files(&self) -> bool {
         self.show_system_files.load(Relaxed)
+    }
+
+    /// Whether listings leave out what Windows calls hidden.
+    pub(super) fn no_hidden(&self) -> bool {
+        self.no_hidden.load(Relaxed)
     }
 
     /// Whether a volume is written although it should be checked first. What the log would have mended is
@@ -416,6 +433,9 @@ impl Options {
         }
         if self.show_system_files() {
             seq_print!(seq, ",showmeta");
+        }
+        if self.no_hidden() {
+            seq_print!(seq, ",nohidden");
         }
         if self.native_symlink == NativeSymlink::Relative {
             seq_print!(seq, ",native_symlink=rel");

@@ -16,7 +16,7 @@ from ..ntfs_raw import DATA, STANDARD_INFORMATION, RawVolume, attributes
 from .ground import Ground
 
 UNIT, CLUSTER = 65536, 4096
-SYSTEM, COMPRESSED = 0x4, 0x800
+HIDDEN, SYSTEM, COMPRESSED = 0x2, 0x4, 0x800
 ENCRYPTED_FILE, ENCRYPTED_VALUE = 0x4000, 0x4000
 WOF = struct.pack("<IHH", 0x80000017, 16, 0) + struct.pack("<IIII", 1, 2, 1, 0)
 
@@ -49,6 +49,11 @@ def make(image: str) -> dict[str, int]:
         set_attributes(f"{root}/system", SYSTEM)
         os.mkdir(f"{root}/system folder")
         set_attributes(f"{root}/system folder", SYSTEM)
+        os.mkdir(f"{root}/hidden folder")
+        for name in ("hidden", "hidden folder/seen", "hidden folder/hidden"):
+            os.mknod(f"{root}/{name}")
+        for name in ("hidden", "hidden folder", "hidden folder/hidden"):
+            set_attributes(f"{root}/{name}", HIDDEN)
         # One chunk, which is as long as it would be decoded, and so is not encoded at all; but nobody sees that from outside.
         with open(f"{root}/overlaid", "wb") as file:
             file.truncate(4096)
@@ -97,6 +102,7 @@ def run(report: Report, ground: Ground) -> None:
                 os.stat(f"{root}/PLAIN")
                 told_apart(report, root)
             immutable(report, ground, device)
+            hidden(report, ground, device)
     finally:
         os.unlink(image)
 
@@ -234,3 +240,24 @@ def immutable(report: Report, ground: Ground, device: str) -> None:
             os.truncate(f"{root}/system", 100)
         with report.case("a remount does not change it"):
             expect_error(errno.EINVAL, syscalls.mount, device, root, ground.fstype, syscalls.MS_REMOUNT, "sys_immutable")
+
+
+def hidden(report: Report, ground: Ground, device: str) -> None:
+    with ground.mount("nohidden", device=device, at="/mnt/encoded") as root:
+        with report.case("with nohidden what Windows calls hidden is not listed, and can be opened by name"):
+            names = os.listdir(root)
+            assert "plain" in names and not [name for name in names if name.startswith("hidden")], names
+            assert os.listdir(f"{root}/hidden folder") == ["seen"]
+            os.stat(f"{root}/hidden")
+            os.stat(f"{root}/hidden folder/hidden")
+        with report.case("a remount lists it, and back"):
+            remount = syscalls.MS_REMOUNT | syscalls.MS_RDONLY
+            syscalls.mount(device, root, ground.fstype, remount, "nohidden=0")
+            assert "nohidden" not in ground.shown_options(root)
+            assert {"hidden", "hidden folder", "plain"} <= set(os.listdir(root)) and sorted(os.listdir(f"{root}/hidden folder")) == ["hidden", "seen"]
+            syscalls.mount(device, root, ground.fstype, remount, "nohidden")
+            assert "hidden" not in os.listdir(root)
+        with report.case("with showmeta too, hidden system files are not listed"):
+            syscalls.mount(device, root, ground.fstype, remount, "showmeta")
+            assert "$MFT" not in os.listdir(root)
+            os.stat(f"{root}/$MFT")
