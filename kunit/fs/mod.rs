@@ -22,6 +22,7 @@ mod compressed;
 mod count;
 mod data;
 mod directory;
+mod efs;
 mod error;
 mod file;
 mod flip;

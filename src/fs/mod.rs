@@ -55,6 +55,7 @@ pub mod data;
 pub mod device;
 pub mod directory;
 mod division;
+pub mod efs;
 pub mod error;
 pub mod file;
 pub mod hibernation;

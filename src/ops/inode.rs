@@ -28,6 +28,7 @@ use crate::{
     fs::{
         attribute::Attribute,
         directory::CaseMode,
+        efs,
         error::Error as FsError,
         inode::{
             Inode as File,
@@ -150,8 +151,9 @@ fn fill(
             inode.set_dir::<Directory, Directory>();
         }
         Kind::File => {
-            inode.set_size(file.size().get())?;
-            if let Some(stream) = clusters_of(&file) {
+            let raw = raw_stream(options, &file);
+            inode.set_size(raw.map_or(file.size(), efs::raw_size).get())?;
+            if let Some(stream) = clusters_of(&file).filter(|_| raw.is_none()) {
                 inode.set_valid_size(stream.sizes().initialized.get());
             }
             let unit = file.unit().unwrap_or(0);
@@ -211,6 +213,20 @@ pub(super) fn stream(inode: &Inode<NtfsRs>) -> Option<&Attribute> {
         .map(|stream| &**stream)
 }
 
+/// The unnamed stream, if EFS has encrypted it and the mount wants it as it is.
+fn raw_stream<'a>(options: &Options, file: &'a File) -> Option<&'a Attribute> {
+    if !options.efs_raw {
+        return None;
+    }
+    let stream = file.data().ok().flatten()?;
+    efs::is_raw(stream).then_some(&**stream)
+}
+
+/// [`raw_stream`] of an inode.
+pub(super) fn raw(inode: &Inode<NtfsRs>) -> Option<&Attribute> {
+    raw_stream(&inode.super_block().data().options, &inode.data().file)
+}
+
 fn clusters_of(file: &File) -> Option<&Attribute> {
     let stream = file.data().ok().flatten()?;
     (stream.residency().hint() == Form::NonResident).then_some(&**stream)
@@ -219,13 +235,16 @@ fn clusters_of(file: &File) -> Option<&Attribute> {
 /// Whether the value is where the kernel's generic code can read it, as far as the hint tells.
 pub(super) fn uses_iomap(inode: &Inode<NtfsRs>) -> bool {
     let file = &inode.data().file;
-    let is_plain = file.unit().is_none() && !file.is_overlaid();
+    let is_plain = file.unit().is_none() && !file.is_overlaid() && raw(inode).is_none();
     is_plain && inode.super_block().data().uses_iomap && clusters_of(file).is_some()
 }
 
 /// Whether this driver can read the unnamed stream; if not, why, in the log.
 pub(super) fn check_readable(inode: &Inode<NtfsRs>) -> Result {
-    let checked = inode.data().file.check_readable();
+    let checked = match raw(inode) {
+        Some(stream) => efs::check_raw(stream),
+        None => inode.data().file.check_readable(),
+    };
     checked.map_err(|error| report_file(inode, error))
 }
 

@@ -57,6 +57,7 @@ mod opt {
     pub(super) const ACL: u8 = 15;
     pub(super) const NO_ACL: u8 = 16;
     pub(super) const NO_HIDDEN: u8 = 17;
+    pub(super) const EFS_RAW: u8 = 18;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
@@ -103,6 +104,8 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"acl", opt::ACL, Kind::Flag),
     Spec::new(c"acl", opt::ACL, Kind::Bool),
     Spec::new(c"noacl", opt::NO_ACL, Kind::Flag),
+    Spec::new(c"efs_raw", opt::EFS_RAW, Kind::Flag),
+    Spec::new(c"efs_raw", opt::EFS_RAW, Kind::Bool),
     // These say how to write.
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Bool),
@@ -187,6 +190,7 @@ pub(super) struct Requested {
     errors: Option<OnErrors>,
     sys_immutable: Option<bool>,
     acl: Option<bool>,
+    efs_raw: Option<bool>,
 }
 
 impl Requested {
@@ -241,6 +245,7 @@ impl Requested {
                 }
                 self.acl = Some(acl);
             }
+            (opt::EFS_RAW, value) => self.efs_raw = Some(is_on(value)),
             (opt::NO_ACL, _) => self.acl = Some(false),
             (opt::FOR_WRITING, _) => {
                 fc.warnf(fmt!("an option says how to write, and has no effect yet"))
@@ -273,6 +278,7 @@ impl Requested {
             native_symlink: self.native_symlink.unwrap_or(NativeSymlink::Raw),
             sys_immutable: self.sys_immutable.unwrap_or(false),
             acl: self.acl.unwrap_or(false),
+            efs_raw: self.efs_raw.unwrap_or(false),
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
             no_hidden: Atomic::new(self.no_hidden.unwrap_or(false)),
             force: Atomic::new(self.force.unwrap_or(false)),
@@ -315,6 +321,10 @@ impl Requested {
                     .is_some_and(|immutable| immutable != options.sys_immutable),
             ),
             ("acl", self.acl.is_some_and(|acl| acl != options.acl)),
+            (
+                "efs_raw",
+                self.efs_raw.is_some_and(|raw| raw != options.efs_raw),
+            ),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, differs)| *differs) {
             return Err(fc.invalf(fmt!("'{}' cannot be changed by a remount", name)));
@@ -383,6 +393,8 @@ pub(super) struct Options {
     pub(super) sys_immutable: bool,
     /// Whether access control lists of POSIX count.
     pub(super) acl: bool,
+    /// Whether what EFS has encrypted is read as it is.
+    pub(super) efs_raw: bool,
     show_system_files: Atomic<bool>,
     no_hidden: Atomic<bool>,
     force: Atomic<bool>,
@@ -445,6 +457,9 @@ impl Options {
         }
         if self.acl {
             seq_print!(seq, ",acl");
+        }
+        if self.efs_raw {
+            seq_print!(seq, ",efs_raw");
         }
         if self.force() {
             seq_print!(seq, ",force");

@@ -26,6 +26,7 @@ use crate::{
     fs::{
         attribute::Attribute,
         data,
+        efs,
         error::{
             Error as FsError,
             Place, //
@@ -136,7 +137,12 @@ fn user(inode: &Inode<NtfsRs>, name: &[u8], rest: &[u8], value: &mut [u8]) -> Re
 }
 
 fn read_stream(inode: &Inode<NtfsRs>, stream: &Arc<Attribute>, value: &mut [u8]) -> Result<usize> {
-    let size = usize::try_from(stream.data_size().get()).map_err(|_| E2BIG)?;
+    let is_raw = inode.super_block().data().options.efs_raw && efs::is_raw(stream);
+    let size = match is_raw {
+        true => efs::raw_size(stream),
+        false => stream.data_size(),
+    };
+    let size = usize::try_from(size.get()).map_err(|_| E2BIG)?;
     let Some(value) = value.get_mut(..size) else {
         return Ok(size);
     };
@@ -145,7 +151,11 @@ fn read_stream(inode: &Inode<NtfsRs>, stream: &Arc<Attribute>, value: &mut [u8])
     // Each turn reads at least a byte.
     while let Some(rest) = value.get_mut(done..).filter(|rest| !rest.is_empty()) {
         let at = ByteOffset::new(u64_from_usize(done));
-        match data::read_at(&volume, stream, at, rest) {
+        let read = match is_raw {
+            true => efs::read_raw(&volume, stream, at, rest),
+            false => data::read_at(&volume, stream, at, rest),
+        };
+        match read {
             Ok(0) => break,
             Ok(read) => done = done.saturating_add(read),
             Err(error) => return Err(report_file(inode, error)),
