@@ -26,6 +26,7 @@ mod efs;
 mod error;
 mod file;
 mod flip;
+mod index_delete;
 mod inode;
 mod object_id;
 mod parts;

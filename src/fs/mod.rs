@@ -12,6 +12,7 @@
 //! ```text
 //! marking the volume, syncing it (a mutex each)
 //! changes of the mapping of an attribute (mutex of its `Unrecorded`)
+//!   -> changes of trees (mutex)
 //!   -> making $MFT longer (mutex), changes of its mapping (the same mutex of $MFT, only tried)
 //!   -> record or index block (mutex of its buffer)
 //!   -> trimming, writing back of $Bitmap, counting in it (a mutex each, never two of them)
@@ -55,12 +56,14 @@ pub mod data;
 pub mod device;
 pub mod directory;
 mod division;
+mod draft;
 pub mod efs;
 pub mod error;
 pub mod file;
 pub mod hibernation;
 mod image;
 pub mod index;
+pub mod index_delete;
 pub mod index_update;
 pub mod inode;
 pub mod inode_record;
