@@ -40,6 +40,7 @@ mod streams;
 mod symlink;
 mod transaction;
 mod trim;
+mod unpack;
 mod unrecorded;
 mod volume;
 #[cfg(not(CONFIG_RUST))]

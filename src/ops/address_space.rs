@@ -64,6 +64,7 @@ impl address_space::Operations<NtfsRs> for DataCache {
     }
 
     fn check_writable(inode: &Inode<NtfsRs>) -> Result {
+        inode::unpack(inode)?;
         inode::check_writable(inode)
     }
 

@@ -106,7 +106,7 @@ impl FileOperations<NtfsRs> for Regular {
 impl file::Operations<NtfsRs> for Regular {
     fn open(inode: &Inode<NtfsRs>, writing: bool) -> Result {
         if writing {
-            inode::check_writable(inode)?;
+            inode::check_can_be_written(inode)?;
         }
         inode::check_readable(inode)
     }

@@ -38,7 +38,8 @@ use crate::{
             self,
             Changed, //
         },
-        residency::Form, //
+        residency::Form,
+        unpack, //
     },
     ondisk::{
         standard_information::FileAttributes,
@@ -55,6 +56,7 @@ use crate::{
             Iget,
             Inode, //
         },
+        inode_lock::InvalidateLock,
         kstat::{
             attributes,
             Kstat, //
@@ -268,6 +270,31 @@ pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
         Err(error) => Some(error),
     };
     refused.map_or(Ok(()), |error| Err(report_file(inode, error)))
+}
+
+/// [`check_writable`] for who opens a file. One that WOF has compressed can be changed, when it is [unpacked](unpack).
+pub(super) fn check_can_be_written(inode: &Inode<NtfsRs>) -> Result {
+    match inode.data().file.is_packed() {
+        true => check_not_stopped(inode),
+        false => check_writable(inode),
+    }
+}
+
+/// Makes an ordinary file of one that WOF has compressed: to be called before its content, or its size, is changed for
+/// the first time. The caller has neither the mapping nor a folio locked.
+pub(super) fn unpack(inode: &Inode<NtfsRs>) -> Result {
+    if !inode.data().file.is_packed() {
+        return Ok(());
+    }
+    check_not_stopped(inode)?;
+    // Nobody reads the compressed stream meanwhile, or later.
+    let _lock = InvalidateLock::lock(inode);
+    // Of such a file nobody asks for this; from then on it counts.
+    inode.set_valid_size(inode.size());
+    let volume = inode.super_block().data().volume();
+    unpack::unpack(&volume, &inode.data().file).map_err(|error| report_file(inode, error))?;
+    inode.mark_dirty();
+    Ok(())
 }
 
 /// Whether the volume can still be written, as the mount says: `EROFS` after damage was found.
