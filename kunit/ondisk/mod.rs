@@ -17,6 +17,7 @@ mod log;
 mod mapping_pairs;
 mod name;
 mod object_id;
+mod posix_acl;
 mod record;
 mod record_builder;
 mod reparse;

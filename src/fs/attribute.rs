@@ -176,6 +176,8 @@ pub struct Attribute {
     residency: Residency,
     /// Why the value cannot be read although its clusters could, if so.
     refusal: Option<&'static str>,
+    /// Whether that does not hold any more.
+    is_lifted: Atomic<bool>,
     /// Why the value is not to be changed although it may be readable, if so.
     damage: Option<Error>,
     unit: Option<Unit>,
@@ -278,6 +280,7 @@ impl Attribute {
                 pieces <- new_mutex!(pieces, "ntfs_rs::pieces"),
                 residency,
                 refusal,
+                is_lifted: Atomic::new(false),
                 damage,
                 unit,
                 sizes <- new_spinlock!(sizes, "ntfs_rs::sizes"),
@@ -317,11 +320,17 @@ impl Attribute {
 
     /// Why the value cannot be read, if this driver does not know how.
     pub fn unsupported(&self) -> Option<Error> {
-        let refusal = self.refusal.map(Error::Unsupported);
+        let refusal = self.refusal.filter(|_| !self.is_lifted.load(Acquire));
+        let refusal = refusal.map(Error::Unsupported);
         match self.flags.is_encrypted() {
             true => refusal.or(Some(Error::Encrypted)),
             false => refusal,
         }
+    }
+
+    /// The value is the content from now on.
+    pub(super) fn lift_refusal(&self) {
+        self.is_lifted.store(true, Release);
     }
 
     /// Why the value cannot be changed, if this driver does not know how.

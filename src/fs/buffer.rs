@@ -172,7 +172,25 @@ impl Buffer {
     where
         F: FnOnce() -> Result<KVec<u8>>,
     {
-        let mut guard = self.state.lock();
+        self.filled(self.state.lock(), fill)
+    }
+
+    /// [`Self::map`], if nobody has the buffer locked: for who has other buffers mapped already.
+    pub(super) fn try_map<F>(&self, fill: F) -> Result<Option<Mapped<'_>>>
+    where
+        F: FnOnce() -> Result<KVec<u8>>,
+    {
+        match self.state.try_lock() {
+            Some(guard) => self.filled(guard, fill).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn filled<'a, F>(&'a self, guard: MutexGuard<'a, State>, fill: F) -> Result<Mapped<'a>>
+    where
+        F: FnOnce() -> Result<KVec<u8>>,
+    {
+        let mut guard = guard;
         if let State::Unread = *guard {
             match fill() {
                 Ok(bytes) => *guard = State::Ready(bytes),

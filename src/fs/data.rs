@@ -61,6 +61,19 @@ pub fn read_at_probed<D: Device, P: Probe>(
     probe: &P,
 ) -> Result<usize> {
     check_supported(attribute)?;
+    read_stored(store, attribute, None, offset, buf, probe)
+}
+
+/// [`read_at`] of what is stored, whether or not anybody understands it; in clusters with other sizes than those of
+/// the value, if there are some.
+pub(super) fn read_stored<D: Device, P: Probe>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    sizes: Option<Sizes>,
+    offset: ByteOffset,
+    buf: &mut [u8],
+    probe: &P,
+) -> Result<usize> {
     let resident = attribute.with_resident(store, probe, |value| {
         let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
         let value = value.get(start..).unwrap_or(&[]);
@@ -70,7 +83,10 @@ pub fn read_at_probed<D: Device, P: Probe>(
         Some(length) => Ok(length),
         None => {
             let mapping = attribute.mapping(store)?;
-            let (sizes, place) = (attribute.sizes(), attribute.place());
+            let (sizes, place) = (
+                sizes.unwrap_or_else(|| attribute.sizes()),
+                attribute.place(),
+            );
             let Some(unit) = attribute.compression_unit() else {
                 check_arrived(store, attribute, offset, buf.len())?;
                 return read_runs(store, &mapping, sizes, place, offset, buf);

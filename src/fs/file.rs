@@ -72,13 +72,17 @@ use crate::ondisk::{
 /// Whether the value may be written; never raw bytes into what needs coding, nor any into a system file, and
 /// nothing is made of what is broken.
 pub(super) fn check_writable(data: &Attribute) -> Result {
+    check_undamaged(data)?;
+    data.unwritable().map_or(Ok(()), Err)
+}
+
+/// Whether the value may be changed as far as the volume is concerned: it is no system file's, and nothing of it is
+/// broken.
+pub(super) fn check_undamaged(data: &Attribute) -> Result {
     if data.owner().number < system_record::FIRST_USER {
         return Err(Error::Unsupported("writing a system file"));
     }
-    if let Some(damage) = data.damage() {
-        return Err(damage);
-    }
-    data.unwritable().map_or(Ok(()), Err)
+    data.damage().map_or(Ok(()), Err)
 }
 
 /// Promises clusters for a buffered write of `length` bytes at `at`, and says what is there.

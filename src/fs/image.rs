@@ -42,11 +42,21 @@ use crate::ondisk::{
     }, //
 };
 
+/// What the flag for holes tells of a value that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holes {
+    /// There may be some again: a flag that was set stays.
+    Possible,
+    /// There are none: the flag goes.
+    Gone,
+}
+
 /// What a record is to say of a value in clusters.
 pub(super) struct Image {
     pub(super) runlist: Runlist,
     sizes: Sizes,
     has_holes: bool,
+    holes: Holes,
 }
 
 impl Image {
@@ -111,7 +121,13 @@ impl Image {
                 compressed: cluster.to_bytes(taken),
             },
             has_holes,
+            holes: Holes::Possible,
         })
+    }
+
+    /// The same, with another word about holes.
+    pub(super) fn with(self, holes: Holes) -> Self {
+        Self { holes, ..self }
     }
 
     /// The sizes as the record is to have them; `compressed` is what the clusters take in any case.
@@ -121,9 +137,10 @@ impl Image {
 
     /// The flags that the attribute needs.
     pub(super) fn flags(&self, old: AttributeFlags) -> AttributeFlags {
-        match self.has_holes {
-            true => old.with_sparse(),
-            false => old,
+        match (self.has_holes, self.holes) {
+            (true, _) => old.with_sparse(),
+            (false, Holes::Possible) => old,
+            (false, Holes::Gone) => old.without_sparse(),
         }
     }
 

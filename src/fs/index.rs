@@ -77,6 +77,8 @@ pub enum IndexKind {
     SecurityIds,
     /// `$O` of `$Extend/$ObjId`: which file has an object id.
     ObjectIds,
+    /// `$R` of `$Extend/$Reparse`: which files have reparse points.
+    ReparsePoints,
 }
 
 impl IndexKind {
@@ -86,6 +88,7 @@ impl IndexKind {
             Self::FileNames => &[0x24, 0x49, 0x33, 0x30],
             Self::SecurityIds => &[0x24, 0x53, 0x49, 0x49],
             Self::ObjectIds => &[0x24, 0x4f],
+            Self::ReparsePoints => &[0x24, 0x52],
         }
     }
 
@@ -94,7 +97,7 @@ impl IndexKind {
         match self {
             Self::FileNames => Collation::FILE_NAME,
             Self::SecurityIds => Collation::NUMBER,
-            Self::ObjectIds => Collation::NUMBERS,
+            Self::ObjectIds | Self::ReparsePoints => Collation::NUMBERS,
         }
     }
 }
@@ -198,11 +201,42 @@ impl Index {
         &self.root
     }
 
+    /// The name of its attributes.
+    pub(super) fn name(&self) -> &'static [u16] {
+        self.kind.name()
+    }
+
     /// The buffer of an index block, which stays in the cache with it.
     pub(super) fn block<D: Device>(&self, store: &Store<D>, vcn: Vcn) -> Result<Handle<Buffer>> {
         store
             .blocks
             .get_or_insert(self.key(vcn), Buffer::index_block)
+    }
+
+    /// Which bit of the index bitmap tells of a block.
+    pub(super) fn bit_of(&self, vcn: Vcn) -> Option<u64> {
+        let at = self.unit.to_offset(vcn)?;
+        at.get().checked_div(u64::from(self.block_size.bytes()))
+    }
+
+    /// [`Self::map_block`], if nobody has the block locked.
+    pub(super) fn try_map_block<'b, D: Device>(
+        &self,
+        store: &Store<D>,
+        vcn: Vcn,
+        buffer: &'b Handle<Buffer>,
+    ) -> Result<Option<Mapped<'b>>> {
+        let mapping = self.blocks(store, vcn)?;
+        buffer.try_map(|| self.read(store, &mapping, vcn))
+    }
+
+    /// Where the blocks are, of which one is wanted.
+    fn blocks<D: Device>(&self, store: &Store<D>, vcn: Vcn) -> Result<Arc<Mapping>> {
+        let place = self.place(Node::Block(vcn));
+        self.allocation
+            .as_ref()
+            .ok_or_else(|| Error::rule(place, "index without $INDEX_ALLOCATION", 0, 1))?
+            .mapping(store)
     }
 
     /// Locks an index block, and reads it if need be.
@@ -212,13 +246,8 @@ impl Index {
         vcn: Vcn,
         buffer: &'b Handle<Buffer>,
     ) -> Result<Mapped<'b>> {
-        let place = self.place(Node::Block(vcn));
         // Before the block is locked, so that no record is mapped under its lock.
-        let mapping = self
-            .allocation
-            .as_ref()
-            .ok_or_else(|| Error::rule(place, "index without $INDEX_ALLOCATION", 0, 1))?
-            .mapping(store)?;
+        let mapping = self.blocks(store, vcn)?;
         buffer.map(|| self.read(store, &mapping, vcn))
     }
 

@@ -8,7 +8,14 @@
 
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        Arc, //
+    },
 };
 
 use super::{
@@ -85,6 +92,8 @@ pub struct Inode {
     data: Result<Option<Arc<Attribute>>>,
     /// The content of a file that WOF has compressed.
     overlay: Result<Option<Arc<Overlay>>>,
+    /// Whether it is an ordinary file by now, see [`super::unpack`].
+    is_unpacked: Atomic<bool>,
     /// Of directories only.
     index: Result<Index>,
     reparse: Option<Arc<Attribute>>,
@@ -167,6 +176,7 @@ impl Inode {
             parent: named.parent,
             data,
             overlay,
+            is_unpacked: Atomic::new(false),
             index,
             reparse,
             reparse_tag,
@@ -233,26 +243,43 @@ impl Inode {
         offset: ByteOffset,
         buf: &mut [u8],
     ) -> Result<usize> {
-        match (&self.overlay, self.data()?) {
-            (Err(error), _) => Err(*error),
-            (Ok(Some(overlay)), _) => overlay.read(store, offset, buf),
-            (Ok(None), Some(data)) => data::read_at(store, data, offset, buf),
-            (Ok(None), None) => Ok(0),
+        match (self.overlay()?, self.data()?) {
+            (Some(overlay), _) => overlay.read(store, offset, buf),
+            (None, Some(data)) => data::read_at(store, data, offset, buf),
+            (None, None) => Ok(0),
         }
     }
 
     /// Why the content cannot be read, as far as that is known without reading it.
     pub fn check_readable(&self) -> Result {
-        match (&self.overlay, self.data()?) {
-            (Err(error), _) => Err(*error),
-            (Ok(Some(_)), _) | (Ok(None), None) => Ok(()),
-            (Ok(None), Some(data)) => data.unsupported().map_or(Ok(()), Err),
+        match (self.overlay()?, self.data()?) {
+            (Some(_), _) | (None, None) => Ok(()),
+            (None, Some(data)) => data.unsupported().map_or(Ok(()), Err),
         }
+    }
+
+    /// The content that WOF has compressed, if it is so; or why it cannot be read.
+    pub(super) fn overlay(&self) -> Result<Option<&Arc<Overlay>>> {
+        match &self.overlay {
+            _ if self.is_unpacked.load(Acquire) => Ok(None),
+            Ok(overlay) => Ok(overlay.as_ref()),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// The unnamed stream is the content from now on.
+    pub(super) fn set_unpacked(&self) {
+        self.is_unpacked.store(true, Release);
+    }
+
+    /// Whether the file has to be [unpacked](super::unpack::unpack) before it can be changed.
+    pub fn is_packed(&self) -> bool {
+        matches!(self.overlay(), Ok(Some(_)))
     }
 
     /// The bytes, a power of two, of the units in which the content is compressed; `None` if it is not.
     pub fn unit(&self) -> Option<u64> {
-        match (&self.overlay, &self.data) {
+        match (self.overlay(), &self.data) {
             (Ok(Some(overlay)), _) => Some(u64_from_usize(overlay.chunk_size())),
             (_, Ok(Some(data))) => data.compression_unit().map(Unit::bytes),
             _ => None,
@@ -262,7 +289,7 @@ impl Inode {
     /// Whether the content is that which WOF has compressed: where it is on the device the unnamed stream does
     /// not tell.
     pub fn is_overlaid(&self) -> bool {
-        !matches!(self.overlay, Ok(None))
+        !matches!(self.overlay(), Ok(None))
     }
 
     /// The size of the unnamed stream; 0 if there is none, or none that can be opened.
@@ -275,7 +302,7 @@ impl Inode {
 
     /// The bytes that the file takes on the volume, outside of its MFT records.
     pub fn allocated(&self) -> ByteCount {
-        let data = match (&self.overlay, &self.data) {
+        let data = match (self.overlay(), &self.data) {
             (Ok(Some(overlay)), _) => overlay.allocated(),
             (_, Ok(Some(data))) => data.allocated(),
             _ => ByteCount::ZERO,

@@ -12,6 +12,7 @@
 //! ```text
 //! marking the volume, syncing it (a mutex each)
 //! changes of the mapping of an attribute (mutex of its `Unrecorded`)
+//!   -> changes of trees (mutex)
 //!   -> making $MFT longer (mutex), changes of its mapping (the same mutex of $MFT, only tried)
 //!   -> record or index block (mutex of its buffer)
 //!   -> trimming, writing back of $Bitmap, counting in it (a mutex each, never two of them)
@@ -43,6 +44,7 @@
 pub mod allocator;
 pub mod array;
 pub mod attribute;
+mod attribute_removal;
 pub mod bitmap;
 pub mod bits;
 pub mod buffer;
@@ -55,11 +57,15 @@ pub mod data;
 pub mod device;
 pub mod directory;
 mod division;
+mod draft;
+pub mod efs;
 pub mod error;
+mod extend;
 pub mod file;
 pub mod hibernation;
 mod image;
 pub mod index;
+pub mod index_delete;
 pub mod index_update;
 pub mod inode;
 pub mod inode_record;
@@ -77,6 +83,7 @@ pub mod readdir;
 pub mod record;
 pub mod recording;
 pub mod records;
+mod reparse_index;
 pub mod residency;
 pub mod resize;
 pub mod runlist;
@@ -87,6 +94,7 @@ mod switch;
 pub mod symlink;
 pub mod transaction;
 pub mod trim;
+pub mod unpack;
 pub mod unrecorded;
 mod view;
 pub mod volume;

@@ -6,22 +6,14 @@ use kernel::prelude::*;
 
 use super::{
     array,
-    catalog::Catalog,
     device::Device,
-    directory::{
-        self,
-        CaseMode, //
-    },
     error::{
-        Error,
         Located,
         Place,
         Result, //
     },
-    index::{
-        Index,
-        IndexKind, //
-    },
+    extend,
+    index::IndexKind,
     streams,
     view,
     volume::Volume, //
@@ -32,10 +24,7 @@ use crate::ondisk::{
         ObjectId,
         ObjectIdEntry, //
     },
-    units::{
-        system_record,
-        MftReference, //
-    },
+    units::MftReference,
 };
 
 /// Reads the object id: 16 bytes, or 64 with the GUIDs of its birth if the index has them; `None` if the
@@ -61,18 +50,9 @@ fn birth<D: Device>(
     file: MftReference,
     id: &ObjectId,
 ) -> Result<Option<[u8; 3 * ObjectId::LENGTH]>> {
-    let name: KVec<u16> = array::collected("$ObjId".encode_utf16(), 6)?;
-    let found = volume
-        .inode_number(system_record::EXTEND)
-        .and_then(|extend| directory::lookup(volume, &extend, &name, CaseMode::Exact));
-    let found = match found {
-        Ok(Some(found)) => found,
-        // There is no such folder before NTFS 3.0.
-        Ok(None) | Err(Error::Stale(_) | Error::NotDirectory) => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(index) = extend::index(volume, "$ObjId", IndexKind::ObjectIds)? else {
+        return Ok(None);
     };
-    let catalog = Catalog::load(volume, found.reference)?;
-    let index = Index::open_kind(volume, &catalog, IndexKind::ObjectIds)?;
     let found = view::find(
         volume,
         &index,

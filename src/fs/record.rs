@@ -71,6 +71,15 @@ impl Record {
         })
     }
 
+    /// [`Self::map`], if nobody has the record locked.
+    pub(super) fn try_map<D: Device>(&self, store: &Store<D>) -> Result<Option<MappedRecord<'_>>> {
+        let read = || mft::read_record(store, self.number);
+        Ok(self.buffer.try_map(read)?.map(|buffer| MappedRecord {
+            number: self.number,
+            buffer,
+        }))
+    }
+
     /// Locks the record to make it anew, whatever is there.
     pub(super) fn map_anew<D: Device>(
         &self,

@@ -24,6 +24,7 @@ use super::{
     },
     image::{
         unfit,
+        Holes,
         Image, //
     },
     list::Base,
@@ -117,6 +118,16 @@ impl<'v, D: Device> Recording<'v, D> {
         data: &Attribute,
         unrecorded: &Unrecorded,
     ) -> Result<Self> {
+        Self::prepare_with(volume, data, unrecorded, Holes::Possible)
+    }
+
+    /// [`Self::prepare`], with or without the flag for holes that a value may have had.
+    pub(super) fn prepare_with(
+        volume: &'v Volume<D>,
+        data: &Attribute,
+        unrecorded: &Unrecorded,
+        holes: Holes,
+    ) -> Result<Self> {
         let first = data.first_piece().ok_or(Error::NotFound)?;
         let seen = data.see(volume, first)?;
         let recorded = seen.sizes.ok_or(Error::NotFound)?;
@@ -128,7 +139,8 @@ impl<'v, D: Device> Recording<'v, D> {
             data.sizes(),
             unrecorded.settled(),
             recorded,
-        )?;
+        )?
+        .with(holes);
         let plan = Plan {
             volume,
             data,

@@ -35,6 +35,7 @@ use super::{
         check_writable,
         replace_runs, //
     },
+    image::Holes,
     recording::Recording,
     residency::Form,
     runlist::{
@@ -336,6 +337,36 @@ pub(super) fn cut<D: Device>(
     cut: Cut,
     lost: impl Iterator<Item = Extent>,
 ) -> Result {
+    replace(
+        volume,
+        data,
+        unrecorded,
+        mapping,
+        (cut, Holes::Possible),
+        lost,
+    )
+}
+
+/// [`cut`] for a value that has no hole any more, and is not to be marked as if there could be some.
+pub(super) fn cut_dense<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &mut Unrecorded,
+    mapping: &Arc<Mapping>,
+    cut: Cut,
+    lost: impl Iterator<Item = Extent>,
+) -> Result {
+    replace(volume, data, unrecorded, mapping, (cut, Holes::Gone), lost)
+}
+
+fn replace<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &mut Unrecorded,
+    mapping: &Arc<Mapping>,
+    (cut, holes): (Cut, Holes),
+    lost: impl Iterator<Item = Extent>,
+) -> Result {
     let Cut {
         runlist,
         gone,
@@ -359,20 +390,26 @@ pub(super) fn cut<D: Device>(
     let old_sizes = data.sizes();
     replace_runs(data, mapping, runlist)?;
     data.set_sizes(sizes);
-    let recorded = record(volume, data, unrecorded, form, |recorded, unrecorded| {
-        data.set_sizes(Sizes {
-            allocated: recorded.allocated,
-            compressed: recorded
-                .compressed
-                .filter(|_| old_sizes.compressed.is_some()),
-            ..sizes
-        });
-        unrecorded.cut(sizes.data.get(), left);
-        unrecorded.behind = form == Form::NonResident;
-        if form == Form::Resident {
-            data.residency().publish(form);
-        }
-    });
+    let recorded = record(
+        volume,
+        data,
+        unrecorded,
+        (form, holes),
+        |recorded, unrecorded| {
+            data.set_sizes(Sizes {
+                allocated: recorded.allocated,
+                compressed: recorded
+                    .compressed
+                    .filter(|_| old_sizes.compressed.is_some()),
+                ..sizes
+            });
+            unrecorded.cut(sizes.data.get(), left);
+            unrecorded.behind = form == Form::NonResident;
+            if form == Form::Resident {
+                data.residency().publish(form);
+            }
+        },
+    );
     match recorded {
         // Not before: who makes the volume durable meanwhile must not take them for freed.
         Ok(()) => freed.later(),
@@ -391,11 +428,11 @@ fn record<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
     unrecorded: &mut Unrecorded,
-    form: Form,
+    (form, holes): (Form, Holes),
     publish: impl FnOnce(Sizes, &mut Unrecorded),
 ) -> Result {
     let recording = match form {
-        Form::NonResident => Recording::prepare(volume, data, unrecorded)?,
+        Form::NonResident => Recording::prepare_with(volume, data, unrecorded, holes)?,
         Form::Resident => Recording::prepare_empty(volume, data)?,
     };
     let mut transaction = Transaction::begin();

@@ -25,7 +25,10 @@ use super::{
         Place,
         Result, //
     },
-    record::Record,
+    record::{
+        MappedRecord,
+        Record, //
+    },
     store::Store, //
 };
 use crate::ondisk::{
@@ -89,7 +92,29 @@ impl<'a> Transaction<'a> {
         record: &'a Record,
         reference: MftReference,
     ) -> Result<PageId> {
-        let mapped = record.map(store)?;
+        self.hold_record(record.map(store)?, record, reference)
+    }
+
+    /// [`Self::map_record`], if nobody has the record locked; else `None`: what the transaction has mapped is to be
+    /// given back before one waits for it.
+    pub(super) fn try_map_record<D: Device>(
+        &mut self,
+        store: &Store<D>,
+        record: &'a Record,
+        reference: MftReference,
+    ) -> Result<Option<PageId>> {
+        match record.try_map(store)? {
+            Some(mapped) => self.hold_record(mapped, record, reference).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn hold_record(
+        &mut self,
+        mapped: MappedRecord<'a>,
+        record: &Record,
+        reference: MftReference,
+    ) -> Result<PageId> {
         let start = mapped.record_as(reference)?.header().attributes_offset;
         let place = Place::Record(record.number());
         let buffer = mapped.into_buffer();
@@ -216,7 +241,7 @@ impl Drop for Transaction<'_> {
 }
 
 /// An error of making or doing a change, as one of this layer.
-fn located(error: change::Error, place: Place) -> Error {
+pub(super) fn located(error: change::Error, place: Place) -> Error {
     match error {
         change::Error::Malformed(what) => Error::corrupt(place, what),
         change::Error::NoRoom => Error::NoRoom,

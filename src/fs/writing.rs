@@ -14,7 +14,7 @@
 //! record that does so after the bits were copied is written only after those of then, see
 //! [`super::writeback`].
 //!
-//! Lock order: see [`super`]. Both mutexes here are taken before any other of this layer but that of a
+//! Lock order: see [`super`]. All but the mutex of trees are taken before any other of this layer but that of a
 //! mapping.
 
 use kernel::{
@@ -28,7 +28,8 @@ use kernel::{
             Relaxed,
             Release, //
         },
-        Mutex, //
+        Mutex,
+        MutexGuard, //
     },
 };
 
@@ -190,6 +191,9 @@ pub struct Writing {
     /// Held by the one who brings metadata to the device.
     #[pin]
     syncing: Mutex<()>,
+    /// Held by the one who changes the tree of an index.
+    #[pin]
+    trees: Mutex<()>,
 }
 
 impl Writing {
@@ -202,7 +206,13 @@ impl Writing {
             discard: Atomic::new(false),
             marking <- new_mutex!((), "ntfs_rs::marking"),
             syncing <- new_mutex!((), "ntfs_rs::syncing"),
+            trees <- new_mutex!((), "ntfs_rs::trees"),
         })
+    }
+
+    /// Locks the trees of all indexes against other changes than those of the data of entries.
+    pub(super) fn change_trees(&self) -> MutexGuard<'_, ()> {
+        self.trees.lock()
     }
 
     fn mode(&self) -> Mode {

@@ -148,6 +148,11 @@ impl Copies {
             (field::ALLOCATED_SIZE, self.allocated_size.get()),
             (field::DATA_SIZE, self.data_size.get()),
         ];
+        let reparse = FileAttributes::REPARSE_POINT.get();
+        if old & reparse != 0 && attributes & reparse == 0 {
+            // What was a tag would count as bytes of EAs.
+            bytes::put_at(value, field::REPARSE_TAG, &[0; 4]);
+        }
         let mut changed = attributes != old;
         bytes::put_at(value, field::ATTRIBUTES, &attributes.to_le_bytes());
         for (at, new) in fields {

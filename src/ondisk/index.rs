@@ -7,6 +7,14 @@
 //! header and a chain of entries; the last entry has no key. An entry can point to a sub-node with
 //! keys that sort before it.
 
+use kernel::{
+    alloc::AllocError,
+    prelude::{
+        KVec,
+        GFP_KERNEL, //
+    },
+};
+
 use super::{
     bytes,
     error::{
@@ -282,6 +290,36 @@ impl<'a> IndexEntry<'a> {
                 self.bytes.len(),
             )
         })
+    }
+
+    /// The bytes of the entry as it is to be in another place, with another node before it, or none. `None` if it would
+    /// be longer than entries can be.
+    pub fn moved(
+        &self,
+        sub_node: Option<Vcn>,
+    ) -> core::result::Result<Option<KVec<u8>>, AllocError> {
+        let own = match self.sub_node {
+            Some(_) => self.length.saturating_sub(size_of::<u64>()),
+            None => self.length,
+        };
+        let more = sub_node.map_or(0, |_| size_of::<u64>());
+        let length = own.saturating_add(more);
+        let flags = bytes::u16_at(self.bytes, entry_field::FLAGS).unwrap_or(0);
+        let flags = match sub_node {
+            Some(_) => flags | ENTRY_HAS_SUB_NODE,
+            None => flags & !ENTRY_HAS_SUB_NODE,
+        };
+        let Ok(short) = u16::try_from(length) else {
+            return Ok(None);
+        };
+        let mut moved = KVec::<u8>::zeroed(length, GFP_KERNEL)?;
+        bytes::put_at(&mut moved, 0, self.bytes.get(..own).unwrap_or(&[]));
+        bytes::put_at(&mut moved, entry_field::LENGTH, &short.to_le_bytes());
+        bytes::put_at(&mut moved, entry_field::FLAGS, &flags.to_le_bytes());
+        if let Some(vcn) = sub_node {
+            bytes::put_at(&mut moved, own, &vcn.get().to_le_bytes());
+        }
+        Ok(Some(moved))
     }
 }
 

@@ -33,6 +33,7 @@ pub mod log;
 pub mod mapping_pairs;
 pub mod name;
 pub mod object_id;
+pub mod posix_acl;
 pub mod record;
 pub mod record_builder;
 pub mod reparse;

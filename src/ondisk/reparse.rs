@@ -11,6 +11,7 @@ use super::{
         Malformed,
         Result, //
     },
+    units::MftReference, //
 };
 
 /// Offsets within the value.
@@ -81,6 +82,32 @@ impl ReparseTag {
 
     const fn is_microsoft(self) -> bool {
         self.0 & 0x8000_0000 != 0
+    }
+}
+
+/// What `$Extend/$Reparse` has for a file with a reparse point; it is sorted by the tag, and then by two words of the
+/// reference, the lower one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReparseKey([u32; 3]);
+
+impl ReparseKey {
+    /// That of a file.
+    pub fn new(tag: ReparseTag, file: MftReference) -> Self {
+        let [a, b, c, d, e, f, g, h] = file.to_raw().to_le_bytes();
+        Self([
+            tag.get(),
+            u32::from_le_bytes([a, b, c, d]),
+            u32::from_le_bytes([e, f, g, h]),
+        ])
+    }
+
+    /// Decodes a key of the index.
+    pub fn parse(key: &[u8]) -> Result<Self> {
+        let word = |at| {
+            let cut = Malformed::truncated("key of a reparse point cut off", 0, key.len(), 12);
+            bytes::u32_at(key, at).ok_or(cut)
+        };
+        Ok(Self([word(0)?, word(4)?, word(8)?]))
     }
 }
 

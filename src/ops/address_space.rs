@@ -19,6 +19,7 @@ use super::{
 use crate::{
     fs::{
         convert,
+        efs,
         residency::Form, //
     },
     ondisk::units::ByteOffset,
@@ -63,6 +64,7 @@ impl address_space::Operations<NtfsRs> for DataCache {
     }
 
     fn check_writable(inode: &Inode<NtfsRs>) -> Result {
+        inode::unpack(inode)?;
         inode::check_writable(inode)
     }
 
@@ -103,9 +105,12 @@ pub(super) fn fill(folio: &mut LockedFolio<'_, NtfsRs>) -> Result {
     let file = &inode.data().file;
     let unit = usize::try_from(file.unit().unwrap_or(0))?;
     folio.fill(unit, |pos, buffer| {
-        let read = file
-            .read_at(&sb.data().volume(), ByteOffset::new(pos), buffer)
-            .map_err(|error| report_file(inode, error))?;
+        let (volume, at) = (sb.data().volume(), ByteOffset::new(pos));
+        let read = match inode::raw(inode) {
+            Some(stream) => efs::read_raw(&volume, stream, at, buffer),
+            None => file.read_at(&volume, at, buffer),
+        };
+        let read = read.map_err(|error| report_file(inode, error))?;
         buffer.get_mut(read..).unwrap_or(&mut []).fill(0);
         Ok(())
     })

@@ -10,6 +10,7 @@ use super::{
     },
     file,
     inode,
+    posix_acl,
     xattr,
     NtfsRs, //
 };
@@ -41,6 +42,10 @@ use crate::{
         },
         iattr::Iattr,
         kstat::Kstat,
+        posix_acl::{
+            PosixAcl,
+            Which, //
+        },
         xattr::Names, //
     },
 };
@@ -71,6 +76,12 @@ impl vfs::inode::Operations<NtfsRs> for Directory {
 
     fn listxattr(inode: &Inode, names: &mut Names<'_>) -> Result {
         xattr::list(inode, names)
+    }
+}
+
+impl vfs::inode::AclOperations<NtfsRs> for Directory {
+    fn posix_acl(inode: &Inode, which: Which) -> Result<Option<PosixAcl>> {
+        posix_acl::get(inode, which)
     }
 }
 
@@ -285,6 +296,9 @@ fn emit(
     // The root lists itself.
     let is_system = number < system_record::FIRST_USER;
     if number == system_record::ROOT || (is_system && !data.options.show_system_files()) {
+        return Emitted::Hidden;
+    }
+    if data.options.no_hidden() && entry.attributes.contains(FileAttributes::HIDDEN) {
         return Emitted::Hidden;
     }
     match data.options.charset.to_bytes(entry.name, buffer) {

@@ -58,6 +58,7 @@ struct Range<'a> {
 
 /// Changes a range of a file. The inode is locked.
 pub(super) fn fallocate(inode: &Inode<NtfsRs>, mode: u32, start: u64, length: u64) -> Result {
+    inode::unpack(inode)?;
     inode::check_writable(inode)?;
     let end = start.checked_add(length).ok_or(EFBIG)?;
     i64::try_from(end).map_err(|_| EFBIG)?;

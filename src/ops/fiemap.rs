@@ -4,7 +4,8 @@
 //!
 //! What the kernel's generic code reads is told by it. A unit that LZNT1 has compressed is told as encoded, as
 //! long as its bytes are, from its first cluster on. What WOF has compressed lies in a stream without any
-//! alignment: one extent stands for all of the file, and says that it has no place that would be of use.
+//! alignment: one extent stands for all of the file, and says that it has no place that would be of use. So it does for what EFS
+//! has encrypted, with the option `efs_raw`: its last bytes are nowhere on the device.
 
 use super::{
     error::report_file,
@@ -36,7 +37,7 @@ use kernel::prelude::*;
 /// Answers for a regular file.
 pub(super) fn fiemap(inode: &Inode<NtfsRs>, request: FiemapRequest<'_>) -> Result {
     inode::check_readable(inode)?;
-    if inode.data().file.is_overlaid() {
+    if inode.data().file.is_overlaid() || inode::raw(inode).is_some() {
         let size = inode.size();
         return request.fill(inode, |at| {
             Ok((at < size).then_some(FiemapExtent {

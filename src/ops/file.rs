@@ -11,6 +11,7 @@ use super::{
         self,
         Data, //
     },
+    posix_acl,
     trim,
     write,
     xattr,
@@ -29,6 +30,7 @@ use crate::{
         iattr::Iattr,
         ids,
         inode::{
+            AclOperations,
             FileOperations,
             Inode,
             Operations, //
@@ -36,6 +38,10 @@ use crate::{
         inode_lock::SharedInodeLock,
         kiocb::Kiocb,
         kstat::Kstat,
+        posix_acl::{
+            PosixAcl,
+            Which, //
+        },
         super_block::SuperBlock,
         xattr::Names, //
     },
@@ -85,6 +91,12 @@ impl Operations<NtfsRs> for Regular {
     }
 }
 
+impl AclOperations<NtfsRs> for Regular {
+    fn posix_acl(inode: &Inode<NtfsRs>, which: Which) -> Result<Option<PosixAcl>> {
+        posix_acl::get(inode, which)
+    }
+}
+
 impl FileOperations<NtfsRs> for Regular {
     fn fiemap(inode: &Inode<NtfsRs>, request: FiemapRequest<'_>) -> Result {
         fiemap::fiemap(inode, request)
@@ -94,7 +106,7 @@ impl FileOperations<NtfsRs> for Regular {
 impl file::Operations<NtfsRs> for Regular {
     fn open(inode: &Inode<NtfsRs>, writing: bool) -> Result {
         if writing {
-            inode::check_writable(inode)?;
+            inode::check_can_be_written(inode)?;
         }
         inode::check_readable(inode)
     }

@@ -28,6 +28,7 @@ use crate::{
     fs::{
         attribute::Attribute,
         directory::CaseMode,
+        efs,
         error::Error as FsError,
         inode::{
             Inode as File,
@@ -37,7 +38,8 @@ use crate::{
             self,
             Changed, //
         },
-        residency::Form, //
+        residency::Form,
+        unpack, //
     },
     ondisk::{
         standard_information::FileAttributes,
@@ -54,6 +56,7 @@ use crate::{
             Iget,
             Inode, //
         },
+        inode_lock::InvalidateLock,
         kstat::{
             attributes,
             Kstat, //
@@ -150,8 +153,9 @@ fn fill(
             inode.set_dir::<Directory, Directory>();
         }
         Kind::File => {
-            inode.set_size(file.size().get())?;
-            if let Some(stream) = clusters_of(&file) {
+            let raw = raw_stream(options, &file);
+            inode.set_size(raw.map_or(file.size(), efs::raw_size).get())?;
+            if let Some(stream) = clusters_of(&file).filter(|_| raw.is_none()) {
                 inode.set_valid_size(stream.sizes().initialized.get());
             }
             let unit = file.unit().unwrap_or(0);
@@ -211,6 +215,20 @@ pub(super) fn stream(inode: &Inode<NtfsRs>) -> Option<&Attribute> {
         .map(|stream| &**stream)
 }
 
+/// The unnamed stream, if EFS has encrypted it and the mount wants it as it is.
+fn raw_stream<'a>(options: &Options, file: &'a File) -> Option<&'a Attribute> {
+    if !options.efs_raw {
+        return None;
+    }
+    let stream = file.data().ok().flatten()?;
+    efs::is_raw(stream).then_some(&**stream)
+}
+
+/// [`raw_stream`] of an inode.
+pub(super) fn raw(inode: &Inode<NtfsRs>) -> Option<&Attribute> {
+    raw_stream(&inode.super_block().data().options, &inode.data().file)
+}
+
 fn clusters_of(file: &File) -> Option<&Attribute> {
     let stream = file.data().ok().flatten()?;
     (stream.residency().hint() == Form::NonResident).then_some(&**stream)
@@ -219,13 +237,16 @@ fn clusters_of(file: &File) -> Option<&Attribute> {
 /// Whether the value is where the kernel's generic code can read it, as far as the hint tells.
 pub(super) fn uses_iomap(inode: &Inode<NtfsRs>) -> bool {
     let file = &inode.data().file;
-    let is_plain = file.unit().is_none() && !file.is_overlaid();
+    let is_plain = file.unit().is_none() && !file.is_overlaid() && raw(inode).is_none();
     is_plain && inode.super_block().data().uses_iomap && clusters_of(file).is_some()
 }
 
 /// Whether this driver can read the unnamed stream; if not, why, in the log.
 pub(super) fn check_readable(inode: &Inode<NtfsRs>) -> Result {
-    let checked = inode.data().file.check_readable();
+    let checked = match raw(inode) {
+        Some(stream) => efs::check_raw(stream),
+        None => inode.data().file.check_readable(),
+    };
     checked.map_err(|error| report_file(inode, error))
 }
 
@@ -249,6 +270,31 @@ pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
         Err(error) => Some(error),
     };
     refused.map_or(Ok(()), |error| Err(report_file(inode, error)))
+}
+
+/// [`check_writable`] for who opens a file. One that WOF has compressed can be changed, when it is [unpacked](unpack).
+pub(super) fn check_can_be_written(inode: &Inode<NtfsRs>) -> Result {
+    match inode.data().file.is_packed() {
+        true => check_not_stopped(inode),
+        false => check_writable(inode),
+    }
+}
+
+/// Makes an ordinary file of one that WOF has compressed: to be called before its content, or its size, is changed for
+/// the first time. The caller has neither the mapping nor a folio locked.
+pub(super) fn unpack(inode: &Inode<NtfsRs>) -> Result {
+    if !inode.data().file.is_packed() {
+        return Ok(());
+    }
+    check_not_stopped(inode)?;
+    // Nobody reads the compressed stream meanwhile, or later.
+    let _lock = InvalidateLock::lock(inode);
+    // Of such a file nobody asks for this; from then on it counts.
+    inode.set_valid_size(inode.size());
+    let volume = inode.super_block().data().volume();
+    unpack::unpack(&volume, &inode.data().file).map_err(|error| report_file(inode, error))?;
+    inode.mark_dirty();
+    Ok(())
 }
 
 /// Whether the volume can still be written, as the mount says: `EROFS` after damage was found.

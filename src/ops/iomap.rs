@@ -54,7 +54,8 @@ impl iomap::Operations<NtfsRs> for Data {
                 kind: ExtentKind::Hole,
             });
         };
-        if attribute.residency().hint() == Form::Resident || inode.data().file.is_overlaid() {
+        let is_elsewhere = inode.data().file.is_overlaid() || inode::raw(inode).is_some();
+        if attribute.residency().hint() == Form::Resident || is_elsewhere {
             return Ok(Extent {
                 offset: 0,
                 length: size,

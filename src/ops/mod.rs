@@ -22,6 +22,7 @@ mod file;
 mod inode;
 mod iomap;
 mod options;
+mod posix_acl;
 mod super_block;
 mod symlink;
 mod trim;

@@ -22,7 +22,8 @@ use crate::{
             self,
             Gid,
             Uid, //
-        }, //
+        },
+        posix_acl, //
     },
 };
 use kernel::{
@@ -53,6 +54,10 @@ mod opt {
     pub(super) const DISCARD: u8 = 12;
     pub(super) const ERRORS: u8 = 13;
     pub(super) const SYS_IMMUTABLE: u8 = 14;
+    pub(super) const ACL: u8 = 15;
+    pub(super) const NO_ACL: u8 = 16;
+    pub(super) const NO_HIDDEN: u8 = 17;
+    pub(super) const EFS_RAW: u8 = 18;
 }
 
 const NATIVE_SYMLINK: &[(&str, u32)] = &[("raw", 0), ("rel", 1)];
@@ -80,6 +85,10 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"showmeta", opt::SHOW_SYSTEM_FILES, Kind::Bool),
     Spec::new(c"show_sys_files", opt::SHOW_SYSTEM_FILES, Kind::Flag),
     Spec::new(c"show_sys_files", opt::SHOW_SYSTEM_FILES, Kind::Bool),
+    Spec::new(c"nohidden", opt::NO_HIDDEN, Kind::Flag),
+    Spec::new(c"nohidden", opt::NO_HIDDEN, Kind::Bool),
+    Spec::new(c"hide_hid_files", opt::NO_HIDDEN, Kind::Flag),
+    Spec::new(c"hide_hid_files", opt::NO_HIDDEN, Kind::Bool),
     Spec::new(
         c"native_symlink",
         opt::NATIVE_SYMLINK,
@@ -92,6 +101,11 @@ pub(super) const PARAMETERS: &[Spec] = &[
     Spec::new(c"errors", opt::ERRORS, Kind::Enum(ERRORS)),
     Spec::new(c"sys_immutable", opt::SYS_IMMUTABLE, Kind::Flag),
     Spec::new(c"sys_immutable", opt::SYS_IMMUTABLE, Kind::Bool),
+    Spec::new(c"acl", opt::ACL, Kind::Flag),
+    Spec::new(c"acl", opt::ACL, Kind::Bool),
+    Spec::new(c"noacl", opt::NO_ACL, Kind::Flag),
+    Spec::new(c"efs_raw", opt::EFS_RAW, Kind::Flag),
+    Spec::new(c"efs_raw", opt::EFS_RAW, Kind::Bool),
     // These say how to write.
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Flag),
     Spec::new(c"windows_names", opt::FOR_WRITING, Kind::Bool),
@@ -169,11 +183,14 @@ pub(super) struct Requested {
     charset: Option<Charset>,
     case: Option<CaseMode>,
     show_system_files: Option<bool>,
+    no_hidden: Option<bool>,
     native_symlink: Option<NativeSymlink>,
     force: Option<bool>,
     discard: Option<bool>,
     errors: Option<OnErrors>,
     sys_immutable: Option<bool>,
+    acl: Option<bool>,
+    efs_raw: Option<bool>,
 }
 
 impl Requested {
@@ -209,6 +226,7 @@ impl Requested {
                 })
             }
             (opt::SHOW_SYSTEM_FILES, value) => self.show_system_files = Some(is_on(value)),
+            (opt::NO_HIDDEN, value) => self.no_hidden = Some(is_on(value)),
             (opt::NATIVE_SYMLINK, Value::Enum(word)) => {
                 self.native_symlink = Some(if word == 0 {
                     NativeSymlink::Raw
@@ -220,6 +238,15 @@ impl Requested {
             (opt::ERRORS, Value::Enum(word)) => self.errors = Some(OnErrors::from_raw(word)),
             (opt::DISCARD, value) => self.discard = Some(is_on(value)),
             (opt::SYS_IMMUTABLE, value) => self.sys_immutable = Some(is_on(value)),
+            (opt::ACL, value) => {
+                let acl = is_on(value);
+                if acl && !posix_acl::IS_SUPPORTED {
+                    return Err(fc.invalf(fmt!("this kernel has no access control lists")));
+                }
+                self.acl = Some(acl);
+            }
+            (opt::EFS_RAW, value) => self.efs_raw = Some(is_on(value)),
+            (opt::NO_ACL, _) => self.acl = Some(false),
             (opt::FOR_WRITING, _) => {
                 fc.warnf(fmt!("an option says how to write, and has no effect yet"))
             }
@@ -250,7 +277,10 @@ impl Requested {
             case: self.case.unwrap_or(CaseMode::Exact),
             native_symlink: self.native_symlink.unwrap_or(NativeSymlink::Raw),
             sys_immutable: self.sys_immutable.unwrap_or(false),
+            acl: self.acl.unwrap_or(false),
+            efs_raw: self.efs_raw.unwrap_or(false),
             show_system_files: Atomic::new(self.show_system_files.unwrap_or(false)),
+            no_hidden: Atomic::new(self.no_hidden.unwrap_or(false)),
             force: Atomic::new(self.force.unwrap_or(false)),
             discard: Atomic::new(self.discard.unwrap_or(false)),
             errors: Atomic::new(self.errors.unwrap_or(OnErrors::ReadOnly).to_raw()),
@@ -290,12 +320,20 @@ impl Requested {
                 self.sys_immutable
                     .is_some_and(|immutable| immutable != options.sys_immutable),
             ),
+            ("acl", self.acl.is_some_and(|acl| acl != options.acl)),
+            (
+                "efs_raw",
+                self.efs_raw.is_some_and(|raw| raw != options.efs_raw),
+            ),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, differs)| *differs) {
             return Err(fc.invalf(fmt!("'{}' cannot be changed by a remount", name)));
         }
         if let Some(show) = self.show_system_files {
             options.show_system_files.store(show, Relaxed);
+        }
+        if let Some(no_hidden) = self.no_hidden {
+            options.no_hidden.store(no_hidden, Relaxed);
         }
         if let Some(force) = self.force {
             options.force.store(force, Relaxed);
@@ -353,7 +391,12 @@ pub(super) struct Options {
     pub(super) native_symlink: NativeSymlink,
     /// Whether files of the system, as Windows calls them, are not to be changed.
     pub(super) sys_immutable: bool,
+    /// Whether access control lists of POSIX count.
+    pub(super) acl: bool,
+    /// Whether what EFS has encrypted is read as it is.
+    pub(super) efs_raw: bool,
     show_system_files: Atomic<bool>,
+    no_hidden: Atomic<bool>,
     force: Atomic<bool>,
     discard: Atomic<bool>,
     errors: Atomic<u32>,
@@ -363,6 +406,11 @@ impl Options {
     /// Whether listings show the files that NTFS itself consists of.
     pub(super) fn show_system_files(&self) -> bool {
         self.show_system_files.load(Relaxed)
+    }
+
+    /// Whether listings leave out what Windows calls hidden.
+    pub(super) fn no_hidden(&self) -> bool {
+        self.no_hidden.load(Relaxed)
     }
 
     /// Whether a volume is written although it should be checked first. What the log would have mended is
@@ -398,11 +446,20 @@ impl Options {
         if self.show_system_files() {
             seq_print!(seq, ",showmeta");
         }
+        if self.no_hidden() {
+            seq_print!(seq, ",nohidden");
+        }
         if self.native_symlink == NativeSymlink::Relative {
             seq_print!(seq, ",native_symlink=rel");
         }
         if self.sys_immutable {
             seq_print!(seq, ",sys_immutable");
+        }
+        if self.acl {
+            seq_print!(seq, ",acl");
+        }
+        if self.efs_raw {
+            seq_print!(seq, ",efs_raw");
         }
         if self.force() {
             seq_print!(seq, ",force");

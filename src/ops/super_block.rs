@@ -297,6 +297,7 @@ pub(super) fn fill<'a>(
     sb.set_uuid(&volume.serial().to_le_bytes())?;
     sb.set_export::<Handles>();
     sb.set_xattr::<Xattrs>();
+    sb.set_posix_acl(options.acl);
     if options.case == CaseMode::Ignore {
         sb.set_dentry_ops::<IgnoringCase>();
     }

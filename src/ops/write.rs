@@ -68,6 +68,7 @@ pub(super) fn write_iter(
         if iocb.write_checks(from)? == 0 {
             return Ok(0);
         }
+        inode::unpack(inode)?;
         inode::check_writable(inode)?;
         iocb.modified()?;
         if iocb.is_direct() {
@@ -250,6 +251,7 @@ pub(super) fn move_to_clusters(inode: &Inode<NtfsRs>) -> Result {
 
 /// Sets the size. The inode is locked, and no direct I/O is under way.
 pub(super) fn truncate(inode: &Inode<NtfsRs>, size: u64) -> Result {
+    inode::unpack(inode)?;
     inode::check_writable(inode)?;
     if size > inode.size() {
         if room(inode, size)? == Form::Resident {

@@ -7,6 +7,8 @@
 //! whole names; those of `trusted.` are for administrators only, whatever way one asks. The names of EAs are
 //! the same in any case, since Windows writes them in capitals.
 //!
+//! Access control lists of POSIX are EAs too, but the VFS asks for them in another way, see [`super::posix_acl`].
+//!
 //! What is fixed is called `system.ntfs_...` as by ntfs-3g and ntfs3, with the same bytes: numbers are those
 //! of the machine, and big-endian where the name ends so. None of these is listed. The whole `$EA` has the
 //! EAs that are not for everybody, and EFS keys are nobody's business either: both are for administrators.
@@ -24,6 +26,7 @@ use crate::{
     fs::{
         attribute::Attribute,
         data,
+        efs,
         error::{
             Error as FsError,
             Place, //
@@ -41,6 +44,7 @@ use crate::{
         error::Malformed,
         file_name::Namespace,
         name::units_to_wtf8,
+        posix_acl,
         standard_information::FileAttributes,
         units::ByteOffset, //
     },
@@ -133,7 +137,12 @@ fn user(inode: &Inode<NtfsRs>, name: &[u8], rest: &[u8], value: &mut [u8]) -> Re
 }
 
 fn read_stream(inode: &Inode<NtfsRs>, stream: &Arc<Attribute>, value: &mut [u8]) -> Result<usize> {
-    let size = usize::try_from(stream.data_size().get()).map_err(|_| E2BIG)?;
+    let is_raw = inode.super_block().data().options.efs_raw && efs::is_raw(stream);
+    let size = match is_raw {
+        true => efs::raw_size(stream),
+        false => stream.data_size(),
+    };
+    let size = usize::try_from(size.get()).map_err(|_| E2BIG)?;
     let Some(value) = value.get_mut(..size) else {
         return Ok(size);
     };
@@ -142,7 +151,11 @@ fn read_stream(inode: &Inode<NtfsRs>, stream: &Arc<Attribute>, value: &mut [u8])
     // Each turn reads at least a byte.
     while let Some(rest) = value.get_mut(done..).filter(|rest| !rest.is_empty()) {
         let at = ByteOffset::new(u64_from_usize(done));
-        match data::read_at(&volume, stream, at, rest) {
+        let read = match is_raw {
+            true => efs::read_raw(&volume, stream, at, rest),
+            false => data::read_at(&volume, stream, at, rest),
+        };
+        match read {
             Ok(0) => break,
             Ok(read) => done = done.saturating_add(read),
             Err(error) => return Err(report_file(inode, error)),
@@ -152,7 +165,7 @@ fn read_stream(inode: &Inode<NtfsRs>, stream: &Arc<Attribute>, value: &mut [u8])
 }
 
 /// Lets `look` have the EA with the first of these names that one has.
-fn with_ea<R>(
+pub(super) fn with_ea<R>(
     inode: &Inode<NtfsRs>,
     names: &[&[u8]],
     look: impl FnOnce(&[u8]) -> R,
@@ -180,7 +193,7 @@ fn eas(inode: &Inode<NtfsRs>) -> Result<Option<KVVec<u8>>> {
 }
 
 /// The error for a broken chain of EAs.
-fn damaged(inode: &Inode<NtfsRs>, what: Malformed) -> Error {
+pub(super) fn damaged(inode: &Inode<NtfsRs>, what: Malformed) -> Error {
     let number = inode.data().file.reference().number;
     let place = Place::Attribute(number, AttributeType::EA);
     report(inode.super_block(), FsError::corrupt(place, what))
@@ -360,6 +373,14 @@ pub(super) fn list(inode: &Inode<NtfsRs>, names: &mut Names<'_>) -> Result {
     };
     for attribute in ea::entries(&all) {
         let attribute = attribute.map_err(|what| damaged(inode, what))?;
+        let mut lists = [posix_acl::ACCESS, posix_acl::DEFAULT].into_iter();
+        if let Some(name) = lists.find(|name| attribute.is(name)) {
+            // Without the option, and of links, the VFS gives none to anybody.
+            if data.options.acl && file.kind() != Kind::Symlink {
+                names.push(&[], name)?;
+            }
+            continue;
+        }
         let (prefix, rest) = split(attribute.name).unwrap_or((USER, attribute.name));
         let is_wsl = WSL.iter().any(|name| attribute.is(name));
         if (prefix == USER && !has_user)

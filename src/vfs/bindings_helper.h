@@ -17,6 +17,7 @@
 #include <linux/iomap.h>
 #include <linux/nls.h>
 #include <linux/pagemap.h>
+#include <linux/posix_acl_xattr.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
@@ -24,6 +25,7 @@
 
 /* Macros that bindgen cannot evaluate. */
 const unsigned int RUST_CONST_HELPER_SB_RDONLY = SB_RDONLY;
+const unsigned int RUST_CONST_HELPER_SB_POSIXACL = SB_POSIXACL;
 const unsigned int RUST_CONST_HELPER_SB_SILENT = SB_SILENT;
 const int RUST_CONST_HELPER_IOCB_NOWAIT = IOCB_NOWAIT;
 const int RUST_CONST_HELPER_IOCB_NOIO = IOCB_NOIO;

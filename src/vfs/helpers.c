@@ -209,6 +209,25 @@ dev_t ntfs_helper_mkdev(unsigned int major, unsigned int minor)
 	return MKDEV(major, minor);
 }
 
+struct posix_acl *ntfs_helper_posix_acl_from_xattr(struct user_namespace *user_ns,
+						   const void *value, size_t size)
+{
+	return posix_acl_from_xattr(user_ns, value, size);
+}
+
+void ntfs_helper_posix_acl_release(struct posix_acl *acl)
+{
+	posix_acl_release(acl);
+}
+
+/* In a kernel without these lists there is nothing to forget, and no such function. */
+void ntfs_helper_forget_cached_acl(struct inode *inode, int type)
+{
+#ifdef CONFIG_FS_POSIX_ACL
+	forget_cached_acl(inode, type);
+#endif
+}
+
 struct dentry *ntfs_helper_dget(struct dentry *dentry)
 {
 	return dget(dentry);

@@ -11,6 +11,7 @@
 #include <linux/iomap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/posix_acl_xattr.h>
 #include <linux/ratelimit.h>
 #include <linux/spinlock.h>
 #include <linux/statfs.h>
@@ -63,6 +64,12 @@ uid_t ntfs_helper_from_kuid_munged(kuid_t uid);
 gid_t ntfs_helper_from_kgid_munged(kgid_t gid);
 unsigned int ntfs_helper_current_umask(void);
 dev_t ntfs_helper_mkdev(unsigned int major, unsigned int minor);
+
+/* posix_acl */
+struct posix_acl *ntfs_helper_posix_acl_from_xattr(struct user_namespace *user_ns,
+						   const void *value, size_t size);
+void ntfs_helper_posix_acl_release(struct posix_acl *acl);
+void ntfs_helper_forget_cached_acl(struct inode *inode, int type);
 
 /* dentry and directory */
 struct dentry *ntfs_helper_dget(struct dentry *dentry);

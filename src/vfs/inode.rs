@@ -17,6 +17,11 @@ use super::{
     ioend::EndedWrites,
     kstat::Kstat,
     new_inode::NewInode,
+    posix_acl::{
+        self,
+        PosixAcl,
+        Which, //
+    },
     super_block::{
         self,
         SuperBlock, //
@@ -82,14 +87,22 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     fn listxattr(inode: &Inode<T>, names: &mut Names<'_>) -> Result;
 }
 
+/// What all but symbolic links have permissions by.
+pub(crate) trait AclOperations<T: super_block::Operations>: Operations<T> {
+    /// The access control list, if there is one. The VFS asks on a volume with
+    /// [`set_posix_acl`](super::new_super_block::NewSuperBlock::set_posix_acl), and keeps the list up to the next
+    /// change of the inode's attributes. May sleep.
+    fn posix_acl(inode: &Inode<T>, which: Which) -> Result<Option<PosixAcl>>;
+}
+
 /// What a directory can do.
-pub(crate) trait DirOperations<T: super_block::Operations>: Operations<T> {
+pub(crate) trait DirOperations<T: super_block::Operations>: AclOperations<T> {
     /// Looks a name up and says so by one of the methods of `dentry`. `dir` is locked, shared or not.
     fn lookup(dir: &Inode<T>, dentry: Unhashed<'_, T>) -> Result<Option<ARef<Dentry<T>>>>;
 }
 
 /// What a regular file can do.
-pub(crate) trait FileOperations<T: super_block::Operations>: Operations<T> {
+pub(crate) trait FileOperations<T: super_block::Operations>: AclOperations<T> {
     /// Reports where the file is on the device.
     fn fiemap(inode: &Inode<T>, request: FiemapRequest<'_>) -> Result;
 }
@@ -175,6 +188,12 @@ impl<T: super_block::Operations> Inode<T> {
     pub(crate) fn is_immutable(&self) -> bool {
         // SAFETY: The inode is valid; the flag does not change once it is seen.
         unsafe { (*self.as_ptr()).i_flags & bindings::S_IMMUTABLE != 0 }
+    }
+
+    /// Type and permissions. They may change at any time.
+    pub(crate) fn mode(&self) -> u16 {
+        // SAFETY: The inode is valid.
+        unsafe { (&raw const (*self.as_ptr()).i_mode).read_volatile() }
     }
 
     /// The size in bytes (`i_size_read`).
@@ -408,7 +427,7 @@ impl<T: super_block::Operations> InodeObject<T> {
 /// The ops tables of the kinds of inodes.
 pub(super) struct Table<T, I>(PhantomData<(T, I)>);
 
-impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
+impl<T: super_block::Operations, I: AclOperations<T>> Table<T, I> {
     /// Of a device, fifo or socket.
     pub(super) const SPECIAL: bindings::inode_operations = bindings::inode_operations {
         getattr: Some(Self::getattr),
@@ -416,9 +435,12 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
         fileattr_get: Some(Self::fileattr_get),
         fileattr_set: Some(Self::fileattr_set),
         listxattr: Some(Self::listxattr),
+        get_inode_acl: Some(Self::get_inode_acl),
         ..pin_init::zeroed()
     };
+}
 
+impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
     /// # Safety
     ///
     /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
@@ -490,6 +512,8 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
                 }
                 I::setattr(Inode::from_raw(inode), Iattr::from_raw(attr))?;
                 bindings::setattr_copy(idmap, inode, attr);
+                // What it gives depends on the mode.
+                bindings::forget_cached_acl(inode, posix_acl::TYPE_ACCESS);
                 Inode::<T>::from_raw(inode).mark_dirty();
             }
             Ok(0)
@@ -518,6 +542,30 @@ impl<T: super_block::Operations, I: Operations<T>> Table<T, I> {
     }
 }
 
+impl<T: super_block::Operations, I: AclOperations<T>> Table<T, I> {
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct inode_operations` says, for an inode of `T`.
+    unsafe extern "C" fn get_inode_acl(
+        inode: *mut bindings::inode,
+        which: c_int,
+        rcu: bool,
+    ) -> *mut bindings::posix_acl {
+        if rcu {
+            return ECHILD.to_ptr();
+        }
+        let list = || {
+            // SAFETY: Not in RCU walk, so the VFS holds a reference to our inode.
+            I::posix_acl(unsafe { Inode::from_raw(inode) }, Which::from_raw(which)?)
+        };
+        match list() {
+            Ok(None) => ptr::null_mut(),
+            Ok(Some(list)) => list.into_raw(),
+            Err(err) => err.to_ptr(),
+        }
+    }
+}
+
 impl<T: super_block::Operations, I: DirOperations<T>> Table<T, I> {
     /// Of a directory.
     pub(super) const DIR: bindings::inode_operations = bindings::inode_operations {
@@ -527,6 +575,7 @@ impl<T: super_block::Operations, I: DirOperations<T>> Table<T, I> {
         fileattr_get: Some(Self::fileattr_get),
         fileattr_set: Some(Self::fileattr_set),
         listxattr: Some(Self::listxattr),
+        get_inode_acl: Some(Self::get_inode_acl),
         ..pin_init::zeroed()
     };
 
@@ -556,6 +605,7 @@ impl<T: super_block::Operations, I: FileOperations<T>> Table<T, I> {
         fileattr_get: Some(Self::fileattr_get),
         fileattr_set: Some(Self::fileattr_set),
         listxattr: Some(Self::listxattr),
+        get_inode_acl: Some(Self::get_inode_acl),
         fiemap: Some(Self::fiemap),
         ..pin_init::zeroed()
     };

@@ -35,6 +35,7 @@ pub(crate) mod new_inode;
 pub(crate) mod new_super_block;
 pub(crate) mod nls;
 pub(crate) mod nofs;
+pub(crate) mod posix_acl;
 pub(crate) mod ratelimit;
 pub(crate) mod shrinker;
 mod slab;

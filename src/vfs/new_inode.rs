@@ -11,11 +11,11 @@ use super::{
         Uid, //
     },
     inode::{
+        AclOperations,
         DirOperations,
         FileOperations,
         Inode,
         InodeObject,
-        Operations,
         SymlinkOperations,
         Table, //
     },
@@ -181,7 +181,7 @@ impl<T: super_block::Operations> NewInode<T> {
     }
 
     /// Makes it what the mode says: a device of these numbers, a fifo or a socket (`init_special_inode`).
-    pub(crate) fn set_special<I: Operations<T>>(&mut self, major: u32, minor: u32) {
+    pub(crate) fn set_special<I: AclOperations<T>>(&mut self, major: u32, minor: u32) {
         let mode = self.raw().i_mode;
         self.raw().i_op = &Table::<T, I>::SPECIAL;
         // SAFETY: The inode is valid and exclusively ours.

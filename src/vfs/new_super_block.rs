@@ -117,6 +117,19 @@ impl<'a, T: Operations> NewSuperBlock<'a, T> {
         unsafe { (*self.sb).s_export_op = ptr::from_ref(&export::Table::<T, E>::TABLE).cast() };
     }
 
+    /// Lets the VFS ask for access control lists, or not, whatever was asked for with the flags of the mount
+    /// (`SB_POSIXACL`).
+    pub(crate) fn set_posix_acl(&mut self, on: bool) {
+        let flag = bindings::SB_POSIXACL as c_ulong;
+        // SAFETY: The super block is exclusively ours.
+        unsafe {
+            match on {
+                true => (*self.sb).s_flags |= flag,
+                false => (*self.sb).s_flags &= !flag,
+            }
+        }
+    }
+
     /// Lets inodes have extended attributes.
     pub(crate) fn set_xattr<X: xattr::Operations<T>>(&mut self) {
         let handlers: &'static [_] = &xattr::Table::<T, X>::HANDLERS;

@@ -128,6 +128,8 @@ def codecs():
     # All codes have nine bits.
     yield "xpress", b"\x00\x40" + b"\x99" * 256 + noise
     yield "lznt1", b"\x07" + b"\x9f\xbf" + noise + b"\xff\x3f" + noise + noise[:96]
+    acl = ((1, 7), (2, 6), (4, 5), (8, 4), (16, 7), (32, 1))
+    yield "posix_acl", b"\x40\x01\x02\0\0\0" + b"".join(struct.pack("<HHI", *entry, 1000) for entry in acl)
     yield "wof", struct.pack("<IIIIQQ", 1, 2, 1, 0, 40000, 30000) + b"".join(struct.pack("<I", 3000 * n) for n in range(1, 10))
 
 

@@ -287,6 +287,15 @@ impl Change {
         })
     }
 
+    /// The same once more.
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            redo: self.redo.try_clone()?,
+            undo: self.undo.try_clone()?,
+            ..*self
+        })
+    }
+
     fn perform(
         &self,
         action: &Action,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What users and programs do with a mounted volume beyond reading files, on the stock kernel; extended attributes on the debug kernel as well."""
+"""What users and programs do with a mounted volume beyond reading files, on the stock kernel; some of it on the debug kernel as well."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def run(context: Context) -> None:
         disks.append(vm.Disk(raw, sector=4096))
         plan["names"] = row["volumes"][0]["user_entries"] + 1
     if not context.built or fits(context.built, "stock"):
-        run_job(context, "features", plan, disks=disks, timeout=1500, smp=1)
-    # Only the debug kernel has ntfs3, to read and write extended attributes beside us.
+        run_job(context, "features", plan, disks=disks, timeout=1500, checker=True)
+    # Only the debug kernel has ntfs3, to read and write extended attributes beside us, and sees how locks are taken.
     if context.ours and (not context.built or fits(context.built, "debug")):
-        run_job(context, "features", plan | {"themes": ["xattrs"]}, kernel="debug", disks=disks[:1], timeout=1500, smp=1)
+        plan |= {"themes": ["xattrs", "acls", "unpacking"]}
+        run_job(context, "features", plan, kernel="debug", disks=disks[:1], timeout=1500, checker=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import random
 import struct
@@ -16,8 +17,10 @@ from ..ntfs_raw import DATA, STANDARD_INFORMATION, RawVolume, attributes
 from .ground import Ground
 
 UNIT, CLUSTER = 65536, 4096
-SYSTEM, COMPRESSED = 0x4, 0x800
+HIDDEN, SYSTEM, COMPRESSED = 0x2, 0x4, 0x800
 ENCRYPTED_FILE, ENCRYPTED_VALUE = 0x4000, 0x4000
+SECRETS = ("secret", "secret blocks", "secret byte", "secret nothing")
+SECRET_STREAMS = {"small": 20, "long": 5001, "blocks": 4096}
 WOF = struct.pack("<IHH", 0x80000017, 16, 0) + struct.pack("<IIII", 1, 2, 1, 0)
 
 
@@ -43,12 +46,19 @@ def make(image: str) -> dict[str, int]:
         os.mkdir(f"{root}/compressed")
         set_attributes(f"{root}/compressed", COMPRESSED)
         for name, content in (("compressed/mixed", mixed()), ("compressed/small", b"x" * 100), ("plain", mixed()), ("secret", mixed()),
-                              ("system", b"kept" * 1000)):  # fmt: skip
+                              ("secret blocks", mixed()[:8192]), ("secret byte", b"!"), ("secret nothing", b""), ("system", b"kept" * 1000)):  # fmt: skip
             with open(f"{root}/{name}", "wb") as file:
                 file.write(content)
+        for name, length in SECRET_STREAMS.items():
+            os.setxattr(f"{root}/secret", f"user.{name}", mixed()[UNIT : UNIT + length])
         set_attributes(f"{root}/system", SYSTEM)
         os.mkdir(f"{root}/system folder")
         set_attributes(f"{root}/system folder", SYSTEM)
+        os.mkdir(f"{root}/hidden folder")
+        for name in ("hidden", "hidden folder/seen", "hidden folder/hidden"):
+            os.mknod(f"{root}/{name}")
+        for name in ("hidden", "hidden folder", "hidden folder/hidden"):
+            set_attributes(f"{root}/{name}", HIDDEN)
         # One chunk, which is as long as it would be decoded, and so is not encoded at all; but nobody sees that from outside.
         with open(f"{root}/overlaid", "wb") as file:
             file.truncate(4096)
@@ -62,14 +72,15 @@ def make(image: str) -> dict[str, int]:
                 path = os.path.join(folder, name)
                 numbers[os.path.relpath(path, root)] = os.lstat(path).st_ino
     raw = RawVolume(image, writable=True)
-    record = raw.read_record(numbers["secret"])
-    assert record is not None
-    for attribute in attributes(record):
-        if attribute.type == STANDARD_INFORMATION:
-            struct.pack_into("<I", record, attribute.value + 32, struct.unpack_from("<I", record, attribute.value + 32)[0] | ENCRYPTED_FILE)
-        if attribute.type == DATA:
-            struct.pack_into("<H", record, attribute.at + 12, ENCRYPTED_VALUE)
-    raw.write_record(numbers["secret"], record)
+    for secret in SECRETS:
+        record = raw.read_record(numbers[secret])
+        assert record is not None
+        for attribute in attributes(record):
+            if attribute.type == STANDARD_INFORMATION:
+                struct.pack_into("<I", record, attribute.value + 32, struct.unpack_from("<I", record, attribute.value + 32)[0] | ENCRYPTED_FILE)
+            if attribute.type == DATA:
+                struct.pack_into("<H", record, attribute.at + 12, ENCRYPTED_VALUE)
+        raw.write_record(numbers[secret], record)
     # What `fsutil file setCaseSensitiveInfo` sets.
     record = raw.read_record(numbers["apart"])
     assert record is not None
@@ -97,6 +108,8 @@ def run(report: Report, ground: Ground) -> None:
                 os.stat(f"{root}/PLAIN")
                 told_apart(report, root)
             immutable(report, ground, device)
+            hidden(report, ground, device)
+            raw_secrets(report, ground, image, device)
     finally:
         os.unlink(image)
 
@@ -234,3 +247,82 @@ def immutable(report: Report, ground: Ground, device: str) -> None:
             os.truncate(f"{root}/system", 100)
         with report.case("a remount does not change it"):
             expect_error(errno.EINVAL, syscalls.mount, device, root, ground.fstype, syscalls.MS_REMOUNT, "sys_immutable")
+
+
+def hidden(report: Report, ground: Ground, device: str) -> None:
+    with ground.mount("nohidden", device=device, at="/mnt/encoded") as root:
+        with report.case("with nohidden what Windows calls hidden is not listed, and can be opened by name"):
+            names = os.listdir(root)
+            assert "plain" in names and not [name for name in names if name.startswith("hidden")], names
+            assert os.listdir(f"{root}/hidden folder") == ["seen"]
+            os.stat(f"{root}/hidden")
+            os.stat(f"{root}/hidden folder/hidden")
+        with report.case("a remount lists it, and back"):
+            remount = syscalls.MS_REMOUNT | syscalls.MS_RDONLY
+            syscalls.mount(device, root, ground.fstype, remount, "nohidden=0")
+            assert "nohidden" not in ground.shown_options(root)
+            assert {"hidden", "hidden folder", "plain"} <= set(os.listdir(root)) and sorted(os.listdir(f"{root}/hidden folder")) == ["hidden", "seen"]
+            syscalls.mount(device, root, ground.fstype, remount, "nohidden")
+            assert "hidden" not in os.listdir(root)
+        with report.case("with showmeta too, hidden system files are not listed"):
+            syscalls.mount(device, root, ground.fstype, remount, "showmeta")
+            assert "$MFT" not in os.listdir(root)
+            os.stat(f"{root}/$MFT")
+
+
+def raw_secrets(report: Report, ground: Ground, image: str, device: str) -> None:
+    """What a backup of ntfs-3g has of encrypted files, and what ours has."""
+
+    def all_of(root: str) -> dict[str, bytes]:
+        found = {}
+        for name in SECRETS:
+            with open(f"{root}/{name}", "rb") as file:
+                found[name] = file.read()
+        for name in SECRET_STREAMS:
+            found[f"secret:{name}"] = os.getxattr(f"{root}/secret", f"user.{name}")
+        return found
+
+    with volume.ntfs3g(image, "efs_raw", readonly=True) as root:
+        theirs = all_of(root)
+        sizes = {name: os.stat(f"{root}/{name}").st_size for name in SECRETS if name != "secret byte"}
+    with ground.mount("efs_raw", device=device, flags=0, at="/mnt/encoded") as root:
+        with report.case("with efs_raw encrypted files and streams are those of ntfs-3g, byte for byte"):
+            ours = all_of(root)
+            assert ours == theirs, {name: (len(ours[name]), len(theirs[name])) for name in theirs if ours[name] != theirs[name]}
+            assert {name: os.stat(f"{root}/{name}").st_size for name in sizes} == sizes
+            # Whole blocks as they are, and how much of the last is padding.
+            size = len(mixed())
+            padding = -size % 512
+            assert padding and ours["secret"][:size] == mixed() and ours["secret"][-2:] == struct.pack("<H", padding)
+            assert len(ours["secret"]) == size + padding + 2 and len(ours["secret nothing"]) == 0
+            assert ours["secret blocks"] == mixed()[:8192] + b"\0\0"
+        with report.case("with efs_raw any part of an encrypted file can be read, by mmap and around the cache too"):
+            want = theirs["secret"]
+            for flags in (os.O_RDONLY, os.O_RDONLY | os.O_DIRECT):
+                fd = os.open(f"{root}/secret", flags)
+                buffer = mmap.mmap(-1, 8192)
+                for at in range(len(want) // 4096 * 4096 - 8192, len(want) + 8192, 4096):
+                    got = os.preadv(fd, [buffer], at)
+                    assert buffer[:got] == want[at : at + 8192] and got == len(want[at : at + 8192]), at
+                os.close(fd)
+            fd = os.open(f"{root}/secret", os.O_RDONLY)
+            for at in (len(want) - 3, len(want) - 2, len(want) - 1, len(want), len(want) + 1):
+                assert os.pread(fd, 10, at) == want[at:], at
+            with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as mapped:
+                assert mapped[:] == want
+            (extent,) = syscalls.fiemap(fd)
+            assert extent.flags & syscalls.FIEMAP_UNKNOWN and (extent.logical, extent.length) == (0, len(want)), extent
+            assert os.lseek(fd, 0, os.SEEK_HOLE) == len(want) and os.lseek(fd, 7, os.SEEK_DATA) == 7
+            os.close(fd)
+        with report.case("with efs_raw nobody writes an encrypted file: EACCES"):
+            for way in (os.O_WRONLY, os.O_RDWR):
+                expect_error(errno.EACCES, os.open, f"{root}/secret", way)
+            expect_error(errno.EACCES, os.truncate, f"{root}/secret", 5)
+            os.utime(f"{root}/secret", (5, 5))
+        with report.case("with efs_raw all else is as without"):
+            with open(f"{root}/compressed/mixed", "rb") as file:
+                assert file.read() == mixed()
+        with report.case("a remount does not change efs_raw"):
+            expect_error(errno.EINVAL, syscalls.mount, device, root, ground.fstype, syscalls.MS_REMOUNT, "efs_raw=0")
+    with volume.ntfs3g(image, "efs_raw", readonly=True) as root, report.case("that its times were changed has changed nothing of it"):
+        assert all_of(root) == theirs

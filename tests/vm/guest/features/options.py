@@ -17,12 +17,13 @@ TAKEN = [
     "nocase=0", "case_sensitive", "showmeta", "showmeta=1", "showmeta=0", "show_sys_files", "native_symlink=raw",
     "native_symlink=rel", "errors=continue", "errors=remount-ro", "windows_names", "windows_names=0", "hide_dot_files",
     "discard", "force", "sparse", "prealloc", "prealloc=0", "symlink=native", "symlink=wsl",
-    "uid=1000,gid=1000,windows_names,iocharset=utf8", "sys_immutable", "sys_immutable=0",
+    "uid=1000,gid=1000,windows_names,iocharset=utf8", "sys_immutable", "sys_immutable=0", "acl", "acl=1", "acl=0", "noacl",
+    "efs_raw", "efs_raw=0", "nohidden", "nohidden=0", "hide_hid_files", "hide_hid_files=1",
 ]  # fmt: skip
 REFUSED = [
     "uid=nobody", "uid=-1", "gid=4294967295", "umask=8", "umask=1777", "fmask=abc", "dmask=", "iocharset=klingon", "nocase=2",
     "nocase=maybe", "showmeta=perhaps", "native_symlink=both", "native_symlink", "errors=ignore", "no_such_option",
-    "no_such_option=1", "uid", "symlink=hard", "umask=022,,bogus",
+    "no_such_option=1", "uid", "symlink=hard", "umask=022,,bogus", "acl=maybe", "noacl=1",
 ]  # fmt: skip
 
 
@@ -53,6 +54,11 @@ def shown(report: Report, ground: Ground) -> None:
         "errors=continue": {"errors=continue"},
         "errors=panic": {"errors=panic"},
         "sys_immutable=1": {"sys_immutable"},
+        "acl": {"acl"},
+        "efs_raw": {"efs_raw"},
+        "nohidden": {"nohidden"},
+        "hide_hid_files": {"nohidden"},
+        "acl,noacl,acl=1": {"acl"},
     }
     for options, want in cases.items():
         with report.case(f"/proc/mounts shows -o {options}"):

@@ -11,7 +11,7 @@ from ..case import Report
 from ..features.ground import Ground
 from ..main import mount_disk
 
-THEMES = ("listing", "reading", "attributes", "options", "handles", "links", "xattrs", "writing", "geometry", "encoded", "size")
+THEMES = ("listing", "reading", "attributes", "options", "handles", "links", "xattrs", "acls", "writing", "geometry", "encoded", "unpacking", "size")
 
 
 def run(report: Report, plan: dict) -> None:
