@@ -7,6 +7,7 @@ pub(crate) mod race;
 pub(crate) mod sample;
 pub(crate) mod scene;
 pub(crate) mod secured;
+pub(crate) mod streamed;
 
 /// The kernel has fault injection for this.
 #[cfg(not(CONFIG_RUST))]
@@ -36,6 +37,10 @@ mod residency;
 mod runlist;
 mod security;
 mod sequence;
+/// The kernel has fault injection for this, and no room for a model.
+#[cfg(not(CONFIG_RUST))]
+mod stream_failures;
+mod stream_update;
 mod streams;
 mod symlink;
 mod transaction;

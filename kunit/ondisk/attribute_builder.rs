@@ -131,6 +131,16 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_with_another_id_is_else_the_same() -> Result {
+        let name = units("name")?;
+        let made = head(&name).resident(b"value", false);
+        let made = made.map_err(|_| EINVAL)?;
+        let copy = with_id(&made, AttributeId::new(0x34)).map_err(|_| EINVAL)?;
+        assert!(*copy == *resident(0x80, "name", 0x34, b"value")?);
+        Ok(())
+    }
+
+    #[test]
     fn what_no_field_can_tell_is_not_made() -> Result {
         let name = KVec::from_elem(b'n'.into(), 256, GFP_KERNEL)?;
         assert!(head(&name).resident(b"", false) == Err(Unfit::TooLong));

@@ -81,7 +81,7 @@ pub(super) fn remove<D: Device>(
     }
     let wanted = attribute.wanted();
     let base = Base::load(volume, &wanted)?;
-    let division = Division {
+    let mut division = Division {
         in_base: None,
         kept_in_base: 0,
         parts: KVec::new(),
@@ -96,7 +96,7 @@ pub(super) fn remove<D: Device>(
         reserved: (0, ClusterCount::ZERO),
         is_mft: false,
     };
-    let switch = Switch::prepare(volume, &wanted, &base, division)?;
+    let switch = Switch::prepare(volume, &wanted, &base, &mut division)?;
     let freed = volume
         .allocator()?
         .prepare_free(volume, clusters.iter().copied())?;

@@ -103,6 +103,11 @@ pub struct Buffer {
     state: Mutex<State>,
     /// A [`Stage`]; written under the lock of the bytes.
     stage: Atomic<u32>,
+    /// Counts the transactions that put attributes into the record or took some out; written under the lock of
+    /// the bytes.
+    arrangement: Atomic<u32>,
+    /// Whether what was made anew here was never written; written under the lock of the bytes.
+    unwritten: Atomic<bool>,
     rank: Rank,
 }
 
@@ -118,6 +123,8 @@ impl Buffer {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::base_record"),
             stage: Atomic::new(Stage::Clean.to_raw()),
+            arrangement: Atomic::new(0),
+            unwritten: Atomic::new(false),
             rank: Rank::Base,
         })
     }
@@ -127,6 +134,8 @@ impl Buffer {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::extension_record"),
             stage: Atomic::new(Stage::Clean.to_raw()),
+            arrangement: Atomic::new(0),
+            unwritten: Atomic::new(false),
             rank: Rank::Extension,
         })
     }
@@ -136,6 +145,8 @@ impl Buffer {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::mft_record"),
             stage: Atomic::new(Stage::Clean.to_raw()),
+            arrangement: Atomic::new(0),
+            unwritten: Atomic::new(false),
             rank: Rank::Mft,
         })
     }
@@ -145,6 +156,8 @@ impl Buffer {
         pin_init!(Self {
             state <- new_mutex!(State::Unread, "ntfs_rs::index_block"),
             stage: Atomic::new(Stage::Clean.to_raw()),
+            arrangement: Atomic::new(0),
+            unwritten: Atomic::new(false),
             rank: Rank::Base,
         })
     }
@@ -284,6 +297,26 @@ impl Mapped<'_> {
         });
     }
 
+    /// Notes that attributes came or went.
+    pub(super) fn set_rearranged(&mut self, _permit: &Permit) {
+        self.buffer.arrangement.fetch_add(1, Relaxed);
+    }
+
+    /// The same number as long as no attribute comes or goes, and the buffer is kept.
+    pub(super) fn arrangement(&self) -> u32 {
+        self.buffer.arrangement.load(Relaxed)
+    }
+
+    /// Notes that the structure was made anew.
+    pub(super) fn set_unwritten(&mut self, _permit: &Permit) {
+        self.buffer.unwritten.store(true, Relaxed);
+    }
+
+    /// Whether the structure was made anew and the device has nothing of it yet, so that nothing there refers to it.
+    pub(super) fn is_unwritten(&self) -> bool {
+        self.buffer.unwritten.load(Relaxed)
+    }
+
     /// Gives the bytes up: they are in no state that may be used or written. For a transaction that
     /// could not take a change back.
     pub(super) fn poison(&mut self, error: Error, _permit: &Permit) {
@@ -319,6 +352,8 @@ impl Mapped<'_> {
         if let Err(what) = fixup::redo(bytes, magic) {
             return Err(malformed(what));
         }
+        // From the first byte on, should it fail.
+        self.buffer.unwritten.store(false, Relaxed);
         let written = write(bytes);
         // What was done a moment ago can be undone.
         let undone = fixup::undo(bytes, magic);

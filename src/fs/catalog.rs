@@ -23,7 +23,10 @@ use super::{
         Place,
         Result, //
     },
-    record::Role,
+    record::{
+        MappedRecord,
+        Role, //
+    },
     store::Store, //
 };
 use crate::ondisk::{
@@ -100,7 +103,30 @@ impl Catalog {
     /// an extension of another one is [`Error::Stale`] too.
     pub fn load<D: Device>(store: &Store<D>, owner: MftReference) -> Result<Self> {
         let record = store.record(owner.number, Role::Base)?;
-        let mapped = record.map(store)?;
+        // Each turn but the last somebody else has changed the record.
+        loop {
+            let mapped = record.map(store)?;
+            let arrangement = mapped.arrangement();
+            let (mut catalog, list) = Self::of_base(store, owner, &mapped)?;
+            drop(mapped);
+            let in_clusters = matches!(list, Some(List::NonResident(_)));
+            if let Some(list) = list {
+                let read = catalog.add_list(store, list);
+                catalog.note(read)?;
+            }
+            // The clusters of a list that another one has replaced may have been somebody else's when they were read.
+            if !in_clusters || record.map(store)?.arrangement() == arrangement {
+                return Ok(catalog);
+            }
+        }
+    }
+
+    /// What the mapped base record tells, and the list, if there is one.
+    fn of_base<D: Device>(
+        store: &Store<D>,
+        owner: MftReference,
+        mapped: &MappedRecord<'_>,
+    ) -> Result<(Self, Option<List>)> {
         let base = mapped.record_as(owner)?;
         let header = *base.header();
         if header.base.is_some_and(|of| of.number != owner.number) {
@@ -125,12 +151,7 @@ impl Catalog {
                 Err(error) => catalog.damage = catalog.damage.or(Some(error)),
             }
         }
-        drop(mapped);
-        if let Some(list) = list {
-            let read = catalog.add_list(store, list);
-            catalog.note(read)?;
-        }
-        Ok(catalog)
+        Ok((catalog, list))
     }
 
     /// The pieces of an attribute.

@@ -10,37 +10,24 @@
 //! Lock order: see [`super`]. The caller of a conversion has the first folio of the value locked, or is
 //! sure that there is none: nobody else writes the value meanwhile.
 
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::prelude::*;
 
 use super::{
-    allocator::{
-        Allocation,
-        Purpose, //
-    },
-    attribute::{
-        Attribute,
-        Mapping, //
-    },
-    crowded::NamesOut,
+    attribute::Attribute,
+    crowded::Room,
     device::Device,
     error::{
         Error,
         Result, //
     },
     file::check_writable,
-    image::{
-        unfit,
-        Image, //
-    },
+    image::unfit,
+    new_value::NewValue,
     residency::{
         Form,
         Point,
         Probe, //
     },
-    runlist::Runlist,
     transaction::{
         PageId,
         Transaction, //
@@ -53,14 +40,11 @@ use crate::ondisk::{
         Form as RecordForm,
         Sizes, //
     },
-    bytes::u64_from_usize,
     log::change::Change,
     units::{
         AttributeId,
         ByteCount,
-        ByteOffset,
-        ClusterCount,
-        Vcn, //
+        ByteOffset, //
     },
 };
 
@@ -235,163 +219,74 @@ fn try_make_non_resident<D: Device, P: Probe>(
     if data.residency().hint() == Form::NonResident {
         return Ok(());
     }
-    let prepared = Prepared::new(volume, data, value)?;
+    let value = NewValue::write(volume, data.place(), value)?;
     probe.at(Point::Prepared);
-    prepared.commit(volume, data, &mut unrecorded, probe)
+    commit(value, volume, data, &mut unrecorded, probe)
 }
 
-/// All that can fail of a conversion but mapping the record; dropping it gives everything back.
-struct Prepared<'v> {
-    allocations: KVec<Allocation<'v>>,
-    mapping: Arc<Mapping>,
-    image: Image,
-    pairs: KVec<u8>,
-    sizes: Sizes,
-}
-
-impl<'v> Prepared<'v> {
-    fn new<D: Device>(volume: &'v Volume<D>, data: &Attribute, value: &[u8]) -> Result<Self> {
-        let geometry = volume.geometry();
-        let cluster = geometry.cluster_size();
-        let size = ByteCount::new(u64_from_usize(value.len()));
-        let end = Vcn::new(cluster.clusters_for(size).get());
-        let allocator = volume.allocator()?;
-
-        let mut runlist = Runlist::new();
-        let unreserved = ClusterCount::ZERO;
-        let allocations = allocator.extend(volume, &mut runlist, end, unreserved, Purpose::Data)?;
-        let allocated = cluster
-            .to_bytes(ClusterCount::new(end.get()))
-            .ok_or(Error::NoSpace)?;
-        let sizes = Sizes {
-            allocated,
-            data: size,
-            initialized: size,
-            compressed: None,
-        };
-        let mapping = Arc::new(
-            Mapping {
-                runlist,
-                sizes,
-                damage: None,
-            },
-            GFP_KERNEL,
-        )?;
-        write_value(volume, data, &mapping, value)?;
-        let image = Image::new(
-            geometry,
-            data.place(),
-            &mapping,
-            sizes,
-            size.get(),
-            Sizes {
-                data: ByteCount::ZERO,
-                initialized: ByteCount::ZERO,
-                ..sizes
-            },
-        )?;
-        let pairs = image.mapping_pairs(volume.record_bytes())?;
-        Ok(Self {
-            allocations,
-            mapping,
-            image,
-            pairs,
-            sizes,
-        })
-    }
-
-    /// Bytes of the attribute record, which gets longer by less than these.
-    fn length(&self, data: &Attribute) -> usize {
-        let head = data.wanted().head(AttributeId::new(0), data.flags());
-        let length = head.non_resident_length(self.pairs.len());
-        length.unwrap_or(usize::MAX)
-    }
-
-    /// The fact, then the hint.
-    fn commit<D: Device, P: Probe>(
-        self,
-        volume: &Volume<D>,
-        data: &Attribute,
-        unrecorded: &mut Unrecorded,
-        probe: &P,
-    ) -> Result {
-        let piece = data.first_piece().ok_or(Error::NotFound)?;
-        let is_base = piece.record.number == data.owner().number;
-        let holder = data.holder(volume)?;
-        let mut names = None;
-        // Twice at most.
-        loop {
-            let mut transaction = Transaction::begin();
-            let page = transaction.map_record(volume, &holder, piece.record)?;
-            let prepared = match &names {
-                Some(names) => NamesOut::apply(names, volume, &mut transaction, page),
-                None => Ok(()),
-            };
-            match prepared.and_then(|()| self.change(data, &mut transaction, page)) {
-                Ok(false) => return Ok(()),
-                Ok(true) => {
-                    self.publish(data, unrecorded, probe);
-                    transaction.commit();
-                    if let Some(names) = names {
-                        names.finish();
-                    }
-                    return Ok(());
-                }
-                Err(Error::NoRoom) if names.is_none() && is_base => {
-                    drop(transaction);
-                    let growth = self.length(data);
-                    names = Some(NamesOut::prepare(volume, data.owner(), growth)?);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Changes the attribute where it is; `false` if it is in clusters already.
-    fn change(
-        &self,
-        data: &Attribute,
-        transaction: &mut Transaction<'_>,
-        page: PageId,
-    ) -> Result<bool> {
-        let found = data.find_in(transaction.bytes(page))?;
-        if let RecordForm::NonResident(_) = found.form {
-            return Ok(false);
-        }
-        let at = found.at;
-        let head = data.wanted().head(found.id, found.flags);
-        let attribute = self.image.to_attribute(&head, &self.pairs)?;
-        transaction.change(page, |record| Change::delete_attribute(record, at))?;
-        transaction.change(page, |record| {
-            Change::create_attribute(record, at, &attribute)
-        })?;
-        Ok(true)
-    }
-
-    /// From here on nothing fails.
-    fn publish<P: Probe>(mut self, data: &Attribute, unrecorded: &mut Unrecorded, probe: &P) {
-        while let Some(allocation) = self.allocations.pop() {
-            allocation.keep();
-        }
-        data.set_sizes(self.sizes);
-        data.install(self.mapping);
-        unrecorded.replace(self.sizes.initialized.get());
-        probe.at(Point::FactFlipped);
-        data.residency().publish(Form::NonResident);
-    }
-}
-
-/// Writes the value to its clusters, with zeros up to their end.
-fn write_value<D: Device>(
+/// The fact, then the hint.
+fn commit<D: Device, P: Probe>(
+    mut value: NewValue<'_>,
     volume: &Volume<D>,
     data: &Attribute,
-    mapping: &Mapping,
-    value: &[u8],
+    unrecorded: &mut Unrecorded,
+    probe: &P,
 ) -> Result {
-    let length = usize::try_from(mapping.sizes.allocated.get()).map_err(|_| Error::NoSpace)?;
-    let mut bytes = KVVec::<u8>::zeroed(length, GFP_KERNEL)?;
-    for (to, from) in bytes.iter_mut().zip(value) {
-        *to = *from;
+    let piece = data.first_piece().ok_or(Error::NotFound)?;
+    let is_base = piece.record.number == data.owner().number;
+    let holder = data.holder(volume)?;
+    let mut room = None;
+    // Twice at most.
+    loop {
+        let mut transaction = Transaction::begin();
+        let page = transaction.map_record(volume, &holder, piece.record)?;
+        let prepared = match &room {
+            Some(room) => Room::apply(room, volume, data, &mut transaction, page),
+            None => Ok(()),
+        };
+        match prepared.and_then(|()| change(&value, data, &mut transaction, page)) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {
+                // From here on nothing fails.
+                value.keep();
+                data.set_sizes(value.sizes);
+                data.install(value.mapping);
+                unrecorded.replace(value.sizes.initialized.get());
+                probe.at(Point::FactFlipped);
+                data.residency().publish(Form::NonResident);
+                transaction.commit();
+                if let Some(room) = room {
+                    room.finish(volume);
+                }
+                return Ok(());
+            }
+            Err(Error::NoRoom) if room.is_none() && is_base => {
+                drop(transaction);
+                let head = data.wanted().head(AttributeId::new(0), data.flags());
+                let length = value.attribute_length(&head).ok_or(Error::NoRoom)?;
+                room = Some(Room::prepare(volume, data, length)?);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    super::data::write_mapping(volume, mapping, data.place(), ByteOffset::ZERO, &bytes)
+}
+
+/// Changes the attribute where it is; `false` if it is in clusters already.
+fn change(
+    value: &NewValue<'_>,
+    data: &Attribute,
+    transaction: &mut Transaction<'_>,
+    page: PageId,
+) -> Result<bool> {
+    let found = data.find_in(transaction.bytes(page))?;
+    if let RecordForm::NonResident(_) = found.form {
+        return Ok(false);
+    }
+    let at = found.at;
+    let attribute = value.attribute(&data.wanted().head(found.id, found.flags))?;
+    transaction.change(page, |record| Change::delete_attribute(record, at))?;
+    transaction.change(page, |record| {
+        Change::create_attribute(record, at, &attribute)
+    })?;
+    Ok(true)
 }

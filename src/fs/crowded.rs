@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Making room in a base record by moving names of the file out of it.
+//! Making room in a base record by moving named streams and names of the file out of it.
 //!
-//! A file can have so many names that there is no room for a value to leave the record: the attribute record of
-//! a value in clusters is longer than a short value was. Then the longest names go to an extension record.
-//! Nobody keeps where a name is, see [`super::names`], so no other attribute is moved.
+//! A file can have so many of them that there is no room for a value to leave the record (the attribute record of
+//! a value in clusters is longer than a short value was), or for a list of what is elsewhere. Then the longest
+//! streams go to extension records, and after them the longest names. Nobody keeps where these are without
+//! looking again: see [`super::names`], and [`Inode::keep_still`](super::inode::Inode) for who reads streams. No
+//! other attribute is moved, and a record has names or streams, never both.
 //!
-//! Lock order: see [`super`]. The caller may have locked the mapping of a value of the file, and has none of its
-//! records mapped.
+//! Lock order: see [`super`]. The caller keeps the attributes of the file in place, and has none of its records
+//! mapped.
 
 use kernel::prelude::*;
 
 use super::{
-    allocator::{
-        Claim,
-        Freed, //
-    },
+    allocator::Claim,
     array,
-    attribute::Wanted,
-    catalog::{
-        Catalog,
-        Piece, //
+    attribute::{
+        Attribute,
+        Wanted, //
     },
+    catalog::Piece,
     device::Device,
     error::{
         Error,
@@ -29,18 +28,23 @@ use super::{
         Place,
         Result, //
     },
-    image::unfit,
     list::Base,
-    new_list::NewList,
+    new_list::{
+        LIST_IN_CLUSTERS,
+        SCATTERED_LIST, //
+    },
     record::Role,
     records::{
         self,
         For,
         NewRecord, //
     },
+    streams::is_of_wof,
     switch::{
-        insert,
-        take_out, //
+        take_out,
+        Division,
+        Planned,
+        Switch, //
     },
     transaction::{
         PageId,
@@ -50,184 +54,327 @@ use super::{
 };
 use crate::ondisk::{
     attribute::{
+        Attribute as AttributeRecord,
         AttributeFlags,
         AttributeType,
-        Form as RecordForm, //
+        Form as RecordForm,
+        Sizes, //
     },
+    attribute_list::ListEntry,
     log::change::Change,
+    name::Name,
     record::FileRecord,
     units::{
         AttributeId,
         ClusterCount,
         MftReference,
+        RecordNumber,
         SequenceNumber,
         Vcn, //
     }, //
 };
 
-/// Bytes of the attribute record of a list in clusters, if those are in one piece.
-const LIST_IN_CLUSTERS: usize = 0x48;
-/// Bytes of the attribute record of a list in the base record, without the list.
-const LIST_HEADER: usize = 0x18;
-/// Bytes of a list's entry for a name.
-const LIST_ENTRY: usize = 0x20;
-
-/// A name in the base record.
-struct Held {
-    id: AttributeId,
-    /// Bytes of its attribute record.
-    length: usize,
-    value: KVec<u8>,
-    goes: bool,
+/// A copy of an attribute record that is to be in another MFT record.
+pub(super) struct Copied {
+    type_: AttributeType,
+    /// Where it is now.
+    from: Piece,
+    bytes: KVec<u8>,
 }
 
-/// Names that are to be in another record, prepared; dropping it gives everything back.
-pub(super) struct NamesOut<'v, D: Device> {
-    /// Where they are to be.
-    record: NewRecord<'v, D>,
-    /// The ids that they have in the base record, and there.
-    ids: KVec<(AttributeId, AttributeId)>,
-    list: NewList<'v>,
-    /// The clusters of the list that there is.
-    freed: Freed<'v>,
-}
-
-impl<'v, D: Device> NamesOut<'v, D> {
-    /// For attributes of the base record to get longer by `growth` bytes in all. [`Error::NoRoom`] if there are not
-    /// enough names.
-    pub(super) fn prepare(
-        volume: &'v Volume<D>,
-        owner: MftReference,
-        growth: usize,
+impl Copied {
+    /// Copies an attribute record of a mapped record.
+    pub(super) fn new(
+        record: &FileRecord<'_>,
+        reference: MftReference,
+        attribute: &AttributeRecord<'_>,
     ) -> Result<Self> {
-        let wanted = Wanted {
-            owner,
-            type_: AttributeType::FILE_NAME,
-            name: &[],
+        let lowest_vcn = match &attribute.form {
+            RecordForm::Resident { .. } => Vcn::ZERO,
+            RecordForm::NonResident(part) => part.lowest_vcn,
         };
-        let base = Base::load(volume, &wanted)?;
-        let mut held = names_in_base(volume, &wanted)?;
-        let catalog = Catalog::load(volume, owner)?;
-        if let Some(damage) = catalog.damage {
-            return Err(damage);
-        }
-        let room = choose(volume, &base, &catalog, &mut held, growth)?;
-
-        let record = NewRecord::new(volume, base.owner, For::File(Claim::Unreserved))?;
-        let mut ids = KVec::new();
-        let mut next: u16 = 0;
-        for name in held.iter().filter(|name| name.goes) {
-            let id = AttributeId::new(next);
-            let head = wanted.head(id, AttributeFlags::default());
-            record.put(&head.resident(&name.value, true).map_err(unfit)?)?;
-            array::push(&mut ids, (name.id, id))?;
-            next = next.saturating_add(1);
-        }
-        record.change(|transaction, page| set_link_count(transaction, page, 0))?;
-        let mut pieces = KVec::new();
-        for piece in catalog.pieces(wanted.type_, wanted.name) {
-            let is_here = piece.record.number == owner.number;
-            let new = ids.iter().find(|(old, _)| is_here && *old == piece.id);
-            let piece = new.map_or(piece, |(_, id)| Piece {
-                record: record.reference(),
-                id: *id,
-                lowest_vcn: Vcn::ZERO,
-            });
-            array::push(&mut pieces, piece)?;
-        }
-        let (id, none) = (base.list_id(false), ClusterCount::ZERO);
-        let (list, _) = NewList::prepare(volume, &wanted, &base, &pieces, id, room, none)?;
-        let old = base.list.iter().flat_map(|list| list.clusters.iter());
-        let freed = volume.allocator()?.prepare_free(volume, old.copied())?;
         Ok(Self {
-            record,
-            ids,
-            list,
-            freed,
+            type_: attribute.type_,
+            from: Piece {
+                record: reference,
+                id: attribute.id,
+                lowest_vcn,
+            },
+            bytes: array::copied(record.bytes_of(attribute))?,
         })
     }
 
-    /// Takes them out of the mapped base record.
-    pub(super) fn apply(
-        &self,
-        volume: &Volume<D>,
-        transaction: &mut Transaction<'_>,
-        page: PageId,
+    /// Its bytes.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Bytes of attributes that a new extension record has room for.
+pub(super) fn room_elsewhere<D: Device>(volume: &Volume<D>, owner: RecordNumber) -> usize {
+    records::new_record(volume, owner, SequenceNumber::ZERO, None).room()
+}
+
+/// Bytes that a list takes for one attribute record of this name.
+pub(super) fn entry_length(wanted: &Wanted<'_>) -> usize {
+    let entry = ListEntry {
+        type_: wanted.type_,
+        name: Name::EMPTY,
+        lowest_vcn: Vcn::ZERO,
+        reference: wanted.owner,
+        id: AttributeId::new(0),
+    };
+    let name = wanted.name.len().saturating_mul(2);
+    // Rounded up twice, so not too little.
+    let name = name.checked_next_multiple_of(8).unwrap_or(usize::MAX);
+    entry.length().unwrap_or(usize::MAX).saturating_add(name)
+}
+
+/// New records with attributes of one kind, of which the last one may have room.
+pub(super) struct Filling<'v, D: Device> {
+    records: KVec<NewRecord<'v, D>>,
+    left: usize,
+}
+
+impl<'v, D: Device> Filling<'v, D> {
+    /// None.
+    pub(super) const fn new() -> Self {
+        Self {
+            records: KVec::new(),
+            left: 0,
+        }
+    }
+
+    /// Begins a new record.
+    pub(super) fn begin(&mut self, volume: &'v Volume<D>, base: &Base) -> Result {
+        let record = NewRecord::new(volume, base.owner, For::File(Claim::Unreserved))?;
+        array::push(&mut self.records, record)?;
+        self.left = room_elsewhere(volume, base.owner.number);
+        Ok(())
+    }
+
+    /// Puts a copy into the last record, or into a new one if there is no room; `base` leads to it then.
+    pub(super) fn add(
+        &mut self,
+        volume: &'v Volume<D>,
+        copied: &Copied,
+        base: &mut Base,
     ) -> Result {
+        if self.left < copied.length() {
+            self.begin(volume, base)?;
+        }
+        let (record, id) = self.put(&copied.bytes)?;
+        let to = Piece {
+            record,
+            id,
+            lowest_vcn: copied.from.lowest_vcn,
+        };
+        base.redirect(copied.type_, copied.from, to)
+    }
+
+    /// Puts an attribute into the last record, and says where it is.
+    pub(super) fn put(&mut self, attribute: &[u8]) -> Result<(MftReference, AttributeId)> {
+        let record = self.records.last().ok_or(Error::NoRoom)?;
+        let id = record.add(attribute)?;
+        self.left = self.left.saturating_sub(attribute.len());
+        Ok((record.reference(), id))
+    }
+
+    fn finish(mut self) {
+        while let Some(record) = self.records.pop() {
+            record.keep();
+        }
+    }
+}
+
+/// Attributes of a base record that are to be in other records, prepared; dropping it gives everything back.
+pub(super) struct Moves<'v, D: Device> {
+    streams: Filling<'v, D>,
+    names: Filling<'v, D>,
+    /// What leaves the base record.
+    gone: KVec<(AttributeType, AttributeId)>,
+}
+
+impl<'v, D: Device> Moves<'v, D> {
+    /// Prepares a division of the attribute that is `wanted`, and as few moves as it needs; the first ones to the last of
+    /// the new records with `streams`. [`Error::NoRoom`] if there is not enough to move.
+    pub(super) fn with_switch(
+        volume: &'v Volume<D>,
+        wanted: &Wanted<'_>,
+        base: &mut Base,
+        division: &mut Division<'_>,
+        streams: Filling<'v, D>,
+    ) -> Result<(Self, Switch<'v, D>)> {
+        let mut moves = Self {
+            streams,
+            names: Filling::new(),
+            gone: KVec::new(),
+        };
+        moves.make_room(volume, wanted, base, division, LIST_IN_CLUSTERS)?;
+        let switch = match Switch::prepare(volume, wanted, base, division) {
+            Err(Error::NoRoom) => {
+                moves.make_room(volume, wanted, base, division, SCATTERED_LIST)?;
+                Switch::prepare(volume, wanted, base, division)?
+            }
+            switch => switch?,
+        };
+        for record in &moves.names.records {
+            record.change(|transaction, page| set_link_count(transaction, page, 0))?;
+        }
+        Ok((moves, switch))
+    }
+
+    /// Moves as little as possible for the attribute and the list, if there has to be one, which takes `in_clusters` at
+    /// most.
+    fn make_room(
+        &mut self,
+        volume: &'v Volume<D>,
+        wanted: &Wanted<'_>,
+        base: &mut Base,
+        division: &Division<'_>,
+        in_clusters: usize,
+    ) -> Result {
+        let own = division.base_length();
+        let owner = base.owner.number;
+        let is_elsewhere = |part: &Planned| match part {
+            Planned::Kept(piece) => piece.record.number != owner,
+            Planned::New(_) => true,
+        };
+        let has_list = division.parts.iter().any(is_elsewhere);
+        let count = division.parts.len().saturating_add(1);
+        let entries = entry_length(wanted).saturating_mul(count);
+        let mut held: Option<KVec<Copied>> = None;
+        // Each turn moves one more.
+        loop {
+            let list = match has_list || base.is_spread {
+                true => base.list_length(entries, in_clusters),
+                false => 0,
+            };
+            if own.saturating_add(list) <= base.room(volume) {
+                return Ok(());
+            }
+            let held = match &mut held {
+                Some(held) => held,
+                None => held.insert(movable(volume, wanted)?),
+            };
+            let staying = held.iter().filter(|one| !self.is_gone(one));
+            let next = staying.max_by_key(|one| (one.type_, one.length()));
+            let next = next.ok_or(Error::NoRoom)?;
+            match next.type_ {
+                AttributeType::FILE_NAME => self.names.add(volume, next, base)?,
+                _ => self.streams.add(volume, next, base)?,
+            }
+            base.without(next.length());
+            array::push(&mut self.gone, (next.type_, next.from.id))?;
+        }
+    }
+
+    fn is_gone(&self, one: &Copied) -> bool {
+        self.gone.contains(&(one.type_, one.from.id))
+    }
+
+    /// Takes them out of the mapped base record.
+    pub(super) fn take_out(&self, transaction: &mut Transaction<'_>, page: PageId) -> Result {
+        if self.gone.is_empty() {
+            return Ok(());
+        }
         let place = transaction.place(page);
-        let header = FileRecord::parse(transaction.bytes(page)).at(place)?;
-        let links = header.header().link_count;
-        take_out(transaction, page, |attribute| match attribute.type_ {
-            AttributeType::FILE_NAME => self.ids.iter().any(|(old, _)| *old == attribute.id),
-            type_ => type_ == AttributeType::ATTRIBUTE_LIST,
+        let record = FileRecord::parse(transaction.bytes(page)).at(place)?;
+        let links = record.header().link_count;
+        take_out(transaction, page, |attribute| {
+            self.gone.contains(&(attribute.type_, attribute.id))
         })?;
-        insert(volume, transaction, page, self.list.attribute())?;
-        set_link_count(transaction, page, links)
+        match self.names.records.is_empty() {
+            true => Ok(()),
+            false => set_link_count(transaction, page, links),
+        }
     }
 
     /// The base record is changed.
     pub(super) fn finish(self) {
-        self.record.keep();
-        self.list.keep();
-        self.freed.later();
+        self.streams.finish();
+        self.names.finish();
     }
 }
 
-/// The names that are in the base record.
-fn names_in_base<D: Device>(volume: &Volume<D>, wanted: &Wanted<'_>) -> Result<KVec<Held>> {
+/// Copies of the named streams and names in a base record, but for those that are `wanted`.
+fn movable<D: Device>(volume: &Volume<D>, wanted: &Wanted<'_>) -> Result<KVec<Copied>> {
     let place = Place::Record(wanted.owner.number);
     let record = volume.record(wanted.owner.number, Role::Base)?;
     let mapped = record.map(volume)?;
-    let mut held = KVec::new();
-    for attribute in mapped.record_as(wanted.owner)?.attributes() {
+    let content = mapped.record_as(wanted.owner)?;
+    let mut held: KVec<Copied> = KVec::new();
+    for attribute in content.attributes() {
         let attribute = attribute.at(place)?;
-        if let (AttributeType::FILE_NAME, RecordForm::Resident { value, .. }) =
-            (attribute.type_, &attribute.form)
-        {
-            let name = Held {
-                id: attribute.id,
-                length: attribute.length,
-                value: array::copied(value)?,
-                goes: false,
-            };
-            array::push(&mut held, name)?;
+        let is_movable = match attribute.type_ {
+            AttributeType::FILE_NAME => matches!(attribute.form, RecordForm::Resident { .. }),
+            AttributeType::DATA => {
+                !attribute.name.is_empty()
+                    && !attribute.name.is(wanted.name)
+                    && !is_of_wof(volume, attribute.name.units())
+            }
+            _ => false,
+        };
+        if !is_movable {
+            continue;
         }
+        if held.iter().any(|other| other.from.id == attribute.id) {
+            let id = u64::from(attribute.id.get());
+            return Err(Error::rule(place, "attributes with the same id", id, 0));
+        }
+        let copied = Copied::new(&content, wanted.owner, &attribute)?;
+        array::push(&mut held, copied)?;
     }
     Ok(held)
 }
 
-/// Chooses the names that go, the longest first; tells how many bytes there are for the list then.
-fn choose<D: Device>(
-    volume: &Volume<D>,
-    base: &Base,
-    catalog: &Catalog,
-    held: &mut [Held],
-    growth: usize,
-) -> Result<usize> {
-    let none = SequenceNumber::ZERO;
-    let mut left = records::new_record(volume, base.owner.number, none, None).room();
-    let names = catalog.pieces(AttributeType::FILE_NAME, &[]);
-    let list = names.fold(0_usize, |sum, _| sum.saturating_add(LIST_ENTRY));
-    let list = list
-        .saturating_add(LIST_HEADER)
-        .saturating_add(base.before.len())
-        .saturating_add(base.behind.len());
-    let needed = list.min(LIST_IN_CLUSTERS);
-    // Each turn chooses one more.
-    loop {
-        let stay = held.iter().filter(|name| !name.goes);
-        let stay = stay.fold(growth, |sum, name| sum.saturating_add(name.length));
-        let room = base.room(volume).saturating_sub(stay);
-        if room >= needed && held.iter().any(|name| name.goes) {
-            return Ok(room);
+/// Room in a base record for a value to leave it, prepared; dropping it gives everything back.
+pub(super) struct Room<'v, D: Device> {
+    moves: Moves<'v, D>,
+    switch: Switch<'v, D>,
+}
+
+impl<'v, D: Device> Room<'v, D> {
+    /// For the attribute, which is in its base record, to get `length` bytes there.
+    pub(super) fn prepare(volume: &'v Volume<D>, data: &Attribute, length: usize) -> Result<Self> {
+        let wanted = data.wanted();
+        let mut base = Base::load(volume, &wanted)?;
+        let mut parts = KVec::new();
+        for piece in data.pieces().iter() {
+            array::push(&mut parts, Planned::Kept(*piece))?;
         }
-        let longest = held
-            .iter_mut()
-            .filter(|name| !name.goes && name.length <= left)
-            .max_by_key(|name| name.length)
-            .ok_or(Error::NoRoom)?;
-        longest.goes = true;
-        left = left.saturating_sub(longest.length);
+        let mut division = Division {
+            in_base: None,
+            kept_in_base: length,
+            parts,
+            head: wanted.head(base.id(), AttributeFlags::default()),
+            sizes: Sizes::NOTHING,
+            old: KVec::new(),
+            reserved: (0, ClusterCount::ZERO),
+            is_mft: false,
+        };
+        let (moves, switch) =
+            Moves::with_switch(volume, &wanted, &mut base, &mut division, Filling::new())?;
+        Ok(Self { moves, switch })
+    }
+
+    /// Makes it in the mapped base record.
+    pub(super) fn apply(
+        &self,
+        volume: &Volume<D>,
+        data: &Attribute,
+        transaction: &mut Transaction<'_>,
+        page: PageId,
+    ) -> Result {
+        self.moves.take_out(transaction, page)?;
+        self.switch.take_out(transaction, page, &data.wanted())?;
+        self.switch.put_in(volume, transaction, page)
+    }
+
+    /// The base record is changed.
+    pub(super) fn finish(self, volume: &'v Volume<D>) {
+        self.switch.finish(volume);
+        self.moves.finish();
     }
 }
 

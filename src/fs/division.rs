@@ -22,6 +22,7 @@ use super::{
         Located,
         Result, //
     },
+    file,
     image::Image,
     list::Base,
     parts::{
@@ -35,6 +36,7 @@ use super::{
         Recording, //
     },
     records,
+    residency::Form,
     runlist::{
         Runlist,
         Target, //
@@ -190,7 +192,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
             let seen = self.data.see(self.volume, *piece)?;
             array::push(&mut old, (*piece, seen.is_alone))?;
         }
-        let division = Division {
+        let mut division = Division {
             in_base: Some(self.image.to_attribute(&head, pairs)?),
             kept_in_base: 0,
             parts: KVec::new(),
@@ -200,7 +202,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
             reserved: self.reserved,
             is_mft: false,
         };
-        let switch = Switch::prepare(self.volume, &wanted, &base, division)?;
+        let switch = Switch::prepare(self.volume, &wanted, &base, &mut division)?;
         self.recording(None, Some(switch)).map(Some)
     }
 
@@ -212,7 +214,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
         let mut switch = None;
         if !parts.old.is_empty() || parts.planned.iter().any(is_new) {
             let base = Base::load(self.volume, &wanted)?;
-            let division = Division {
+            let mut division = Division {
                 in_base: None,
                 kept_in_base: parts.kept_in_base,
                 parts: parts.planned,
@@ -222,7 +224,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
                 reserved: self.reserved,
                 is_mft: self.is_mft(),
             };
-            switch = Some(Switch::prepare(self.volume, &wanted, &base, division)?);
+            switch = Some(Switch::prepare(self.volume, &wanted, &base, &mut division)?);
         }
         let recording = self.recording(parts.first, switch)?;
         for (piece, old, new) in &parts.changed {
@@ -372,6 +374,33 @@ impl Attribute {
         unrecorded: &mut Unrecorded,
         runs: &Runlist,
     ) -> Result {
+        self.ensure_room_without(volume, unrecorded, runs, 0)
+    }
+
+    /// [`Attribute::ensure_room`] for the runs that there are, before something else takes so many bytes of the base
+    /// record.
+    pub(super) fn ensure_room_beside<D: Device>(
+        &self,
+        volume: &Volume<D>,
+        unrecorded: &mut Unrecorded,
+        taken: usize,
+    ) -> Result {
+        let is_recorded = !unrecorded.behind && !file::has_promises(volume, self)?;
+        if taken == 0 || self.residency().hint() == Form::Resident || is_recorded {
+            return Ok(());
+        }
+        let runs = &self.mapping_to_change(volume)?.runlist;
+        self.ensure_room_without(volume, unrecorded, runs, taken)
+    }
+
+    /// [`Attribute::ensure_room`], with so many bytes less in the base record.
+    fn ensure_room_without<D: Device>(
+        &self,
+        volume: &Volume<D>,
+        unrecorded: &mut Unrecorded,
+        runs: &Runlist,
+        taken: usize,
+    ) -> Result {
         let mut all = Runlist::new();
         let mut has_holes = false;
         for run in runs.extents() {
@@ -395,7 +424,14 @@ impl Attribute {
         };
         let wanted = self.wanted();
         let header = wanted.head(seen.id, flags).non_resident_length(0);
-        let here = seen.room.saturating_sub(header.unwrap_or(usize::MAX));
+        let taken = match first.record.number == self.owner().number {
+            true => taken,
+            false => 0,
+        };
+        let here = seen
+            .room
+            .saturating_sub(taken)
+            .saturating_sub(header.unwrap_or(usize::MAX));
         let full = room_for_pairs(volume, &wanted, flags);
         let rewritten = flags != seen.flags && pieces.len() > 1;
         let mut records: u64 = 0;

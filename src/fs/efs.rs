@@ -29,6 +29,15 @@ use crate::ondisk::{
 /// What the cipher works on, in bytes.
 const BLOCK: u64 = 512;
 
+/// What is made of a value that EFS has encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encrypted {
+    /// An error.
+    Refused,
+    /// What is stored, see [`read_raw`].
+    AsStored,
+}
+
 /// Whether a value is encrypted, and nothing else is in the way of reading it as it is.
 pub fn is_raw(value: &Attribute) -> bool {
     matches!(value.unsupported(), Some(Error::Encrypted)) && value.compression_unit().is_none()

@@ -7,6 +7,7 @@
 //! and an error where its data should be.
 
 use kernel::{
+    new_mutex,
     prelude::*,
     sync::{
         atomic::{
@@ -14,7 +15,9 @@ use kernel::{
             Atomic,
             Release, //
         },
-        Arc, //
+        Arc,
+        Mutex,
+        MutexGuard, //
     },
 };
 
@@ -33,7 +36,9 @@ use super::{
     index::Index,
     names,
     overlay::Overlay,
-    store::Store, //
+    store::Store,
+    unrecorded::Unrecorded,
+    volume::Volume, //
 };
 use crate::ondisk::{
     attribute::AttributeType,
@@ -90,6 +95,8 @@ pub struct Inode {
     standard: StandardInformation,
     parent: Option<MftReference>,
     data: Result<Option<Arc<Attribute>>>,
+    /// What keeps the attributes in place.
+    still: StillLock,
     /// The content of a file that WOF has compressed.
     overlay: Result<Option<Arc<Overlay>>>,
     /// Whether it is an ordinary file by now, see [`super::unpack`].
@@ -163,6 +170,10 @@ impl Inode {
         } else {
             Err(Error::NotDirectory)
         };
+        let still = match &data {
+            Ok(Some(data)) => StillLock::Data(data.clone()),
+            _ => StillLock::Other(new_still()?),
+        };
         let links = match named.links {
             0 => u32::from(catalog.header.link_count.max(1)),
             links => links,
@@ -175,6 +186,7 @@ impl Inode {
             standard,
             parent: named.parent,
             data,
+            still,
             overlay,
             is_unpacked: Atomic::new(false),
             index,
@@ -230,6 +242,15 @@ impl Inode {
         match &self.data {
             Ok(data) => Ok(data.as_ref()),
             Err(error) => Err(*error),
+        }
+    }
+
+    /// Keeps the attributes of the file in the records in which they are, and their clusters theirs: nobody else
+    /// moves, replaces or removes one meanwhile. Of a file with an unnamed stream that is the lock of its mapping.
+    pub(super) fn keep_still(&self) -> Still<'_> {
+        match &self.still {
+            StillLock::Data(data) => Still::Data(data, data.unrecorded()),
+            StillLock::Other(lock) => Still::Other(lock.lock()),
         }
     }
 
@@ -338,6 +359,38 @@ impl Inode {
     pub fn damage(&self) -> Option<Error> {
         self.damage
     }
+}
+
+/// What keeps the attributes of a file in place.
+enum StillLock {
+    /// The lock of the mapping of the unnamed stream.
+    Data(Arc<Attribute>),
+    /// A lock of their own, if there is no unnamed stream that can be opened.
+    Other(Pin<KBox<Mutex<()>>>),
+}
+
+/// The attributes of a file stay where they are as long as it lives.
+#[must_use = "nothing is kept in place when this is not used"]
+pub(super) enum Still<'a> {
+    /// By the lock of the mapping of the unnamed stream.
+    Data(&'a Attribute, MutexGuard<'a, Unrecorded>),
+    /// By a lock of their own.
+    Other(#[expect(dead_code, reason = "held")] MutexGuard<'a, ()>),
+}
+
+impl Still<'_> {
+    /// Sees to it that what is promised for the unnamed stream can be recorded when the base record has `taken` bytes
+    /// less for it.
+    pub(super) fn ensure_room<D: Device>(&mut self, volume: &Volume<D>, taken: usize) -> Result {
+        match self {
+            Self::Data(data, unrecorded) => data.ensure_room_beside(volume, unrecorded, taken),
+            Self::Other(_) => Ok(()),
+        }
+    }
+}
+
+fn new_still() -> Result<Pin<KBox<Mutex<()>>>> {
+    KBox::pin_init(new_mutex!((), "ntfs_rs::still"), GFP_KERNEL).map_err(|_| Error::NoMemory)
 }
 
 /// Lets what may be better next time fail the whole; everything else is kept as the result.

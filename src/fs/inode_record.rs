@@ -129,12 +129,7 @@ fn write_records<D: Device>(
     let Some((times, attributes)) = standard else {
         return Ok(None);
     };
-    let sizes = sizes.unwrap_or(Sizes {
-        allocated: ByteCount::ZERO,
-        data: ByteCount::ZERO,
-        initialized: ByteCount::ZERO,
-        compressed: None,
-    });
+    let sizes = sizes.unwrap_or(Sizes::NOTHING);
     Ok(Some(Copies {
         times,
         allocated_size: match attributes.contains(FileAttributes::SPARSE) {

@@ -13,7 +13,10 @@ use super::{
         Mapping,
         Wanted, //
     },
-    catalog::read_list,
+    catalog::{
+        read_list,
+        Piece, //
+    },
     device::Device,
     error::{
         Error,
@@ -31,12 +34,14 @@ use crate::ondisk::{
     attribute::{
         Attribute as AttributeRecord,
         AttributeType,
-        Form as RecordForm, //
+        Form as RecordForm,
+        MIN_RESIDENT_LENGTH, //
     },
     attribute_list::{
         self,
         ListEntry, //
     },
+    record::FileRecord,
     units::{
         AttributeId,
         MftReference,
@@ -54,9 +59,12 @@ pub(super) struct OldList {
 /// The base record, as far as the parts of one attribute are concerned.
 pub(super) struct Base {
     pub(super) owner: MftReference,
+    /// Bytes in use.
+    used: usize,
     /// Bytes in use without those of the attribute and of the list.
     others: usize,
-    next_id: AttributeId,
+    /// Ids that no attribute of the record has.
+    free_ids: [AttributeId; 2],
     /// The id of the attribute, if a part of it is here.
     own_id: Option<AttributeId>,
     pub(super) list: Option<OldList>,
@@ -75,13 +83,16 @@ impl Base {
         let mapped = record.map(volume)?;
         let content = mapped.record_as(wanted.owner)?;
         let header = content.header();
+        let used = bytes_in_use(volume, wanted.owner.number, header)?;
+        let next_id = AttributeId::new(header.next_attribute_id);
         let mut base = Self {
             owner: MftReference {
                 sequence: header.sequence,
                 ..wanted.owner
             },
-            others: bytes_in_use(volume, wanted.owner.number, header)?,
-            next_id: AttributeId::new(header.next_attribute_id),
+            used,
+            others: used,
+            free_ids: free_ids(&content, next_id),
             own_id: None,
             list: None,
             before: KVVec::new(),
@@ -100,8 +111,8 @@ impl Base {
             if is_own {
                 base.own_id = base.own_id.or(Some(attribute.id));
             }
-            if attribute.id >= base.next_id {
-                let (found, next) = (attribute.id.get(), base.next_id.get());
+            if attribute.id >= next_id {
+                let (found, next) = (attribute.id.get(), next_id.get());
                 let what = "id of an attribute that is not given out yet";
                 return Err(Error::rule(place, what, found.into(), next.into()));
             }
@@ -180,19 +191,83 @@ impl Base {
         store.record_bytes().saturating_sub(self.others)
     }
 
+    /// Bytes that the record gets longer by when it has so many of the attribute and the list.
+    pub(super) fn growth(&self, length: usize) -> usize {
+        self.others.saturating_add(length).saturating_sub(self.used)
+    }
+
+    /// Bytes that a list takes here at least, with so many bytes for the entries of the attribute; `in_clusters` if
+    /// that is less.
+    pub(super) fn list_length(&self, own: usize, in_clusters: usize) -> usize {
+        let list = own
+            .saturating_add(self.before.len())
+            .saturating_add(self.behind.len());
+        list.saturating_add(MIN_RESIDENT_LENGTH).min(in_clusters)
+    }
+
+    /// Another attribute, or a part of one, goes to another record: from now on the list says so.
+    pub(super) fn redirect(&mut self, type_: AttributeType, from: Piece, to: Piece) -> Result {
+        let place = Place::Attribute(self.owner.number, AttributeType::ATTRIBUTE_LIST);
+        let mut found: u64 = 0;
+        for list in [&mut self.before, &mut self.behind] {
+            let old = core::mem::take(list);
+            for entry in attribute_list::entries(&old) {
+                let mut entry = entry.at(place)?;
+                let is_meant = entry.type_ == type_
+                    && entry.lowest_vcn == from.lowest_vcn
+                    && (entry.reference.number, entry.id) == (from.record.number, from.id);
+                if is_meant {
+                    (entry.reference, entry.id) = (to.record, to.id);
+                    found = found.saturating_add(1);
+                }
+                append(list, &entry)?;
+            }
+        }
+        self.is_spread = true;
+        match found {
+            1 => Ok(()),
+            _ => Err(Error::rule(place, "entries for one attribute", found, 1)),
+        }
+    }
+
+    /// An attribute that takes so many bytes here goes to another record.
+    pub(super) fn without(&mut self, length: usize) {
+        self.others = self.others.saturating_sub(length);
+    }
+
     /// The id that the attribute has here, or would get.
     pub(super) fn id(&self) -> AttributeId {
-        self.own_id.unwrap_or(self.next_id)
+        let [first, _] = self.free_ids;
+        self.own_id.unwrap_or(first)
     }
 
     /// The id that the list has, or would get; `after_own` says that the attribute gets one before it.
     pub(super) fn list_id(&self, after_own: bool) -> AttributeId {
+        let [first, second] = self.free_ids;
         match (&self.list, self.own_id) {
             (Some(list), _) => list.id,
-            (None, None) if after_own => AttributeId::new(self.next_id.get().saturating_add(1)),
-            _ => self.next_id,
+            (None, None) if after_own => second,
+            _ => first,
         }
     }
+}
+
+/// From here on ids that are free again are given out before new ones, of which there are 65535.
+const MANY_IDS: u16 = 0x7000;
+
+/// Two ids that no attribute of a record has, in the order in which they are to be given out.
+fn free_ids(record: &FileRecord<'_>, next: AttributeId) -> [AttributeId; 2] {
+    let next = next.get();
+    if next < MANY_IDS {
+        return [next, next.saturating_add(1)].map(AttributeId::new);
+    }
+    let is_used = |id: &u16| {
+        let mut attributes = record.attributes().filter_map(core::result::Result::ok);
+        attributes.any(|attribute| attribute.id.get() == *id)
+    };
+    let mut free = (0..next).filter(|id| !is_used(id));
+    // No record has room for so many attributes.
+    [free.next(), free.next()].map(|id| AttributeId::new(id.unwrap_or(next)))
 }
 
 pub(super) fn list_place(wanted: &Wanted<'_>) -> Place {

@@ -54,6 +54,10 @@ use crate::ondisk::{
     }, //
 };
 
+/// Bytes of the attribute record of a list in clusters, if those are in one piece.
+pub(super) const LIST_IN_CLUSTERS: usize = 0x48;
+/// The same, in as many pieces as it may be in.
+pub(super) const SCATTERED_LIST: usize = 0x40 + LIST_PAIRS;
 /// Bytes of mapping pairs that the attribute record of a list has room for.
 const LIST_PAIRS: usize = 64;
 

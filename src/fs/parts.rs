@@ -169,6 +169,8 @@ pub(super) struct Seen {
     pub(super) sizes: Option<Sizes>,
     /// Its mapping pairs, with what is behind them; none in a record.
     pub(super) pairs: KVec<u8>,
+    /// Bytes that it takes.
+    pub(super) length: usize,
     /// Bytes that it could take in its record, if nothing else there changes.
     pub(super) room: usize,
     /// Whether nothing else is in its record.
@@ -194,6 +196,7 @@ impl Attribute {
             id: found.id,
             sizes,
             pairs,
+            length: found.length,
             room: store.record_bytes().saturating_sub(others),
             is_alone: record.attributes().nth(1).is_none(),
         })

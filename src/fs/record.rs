@@ -120,6 +120,16 @@ impl<'a> MappedRecord<'a> {
         Ok(record)
     }
 
+    /// The same number as long as no attribute comes or goes, and the [`Record`] is kept.
+    pub(super) fn arrangement(&self) -> u32 {
+        self.buffer.arrangement()
+    }
+
+    /// Whether the record was made anew, and the device has nothing of it yet.
+    pub(super) fn is_unwritten(&self) -> bool {
+        self.buffer.is_unwritten()
+    }
+
     /// The guard of its buffer, for a transaction.
     pub(super) fn into_buffer(self) -> Mapped<'a> {
         self.buffer

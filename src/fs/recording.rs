@@ -60,7 +60,6 @@ use crate::ondisk::{
     },
     units::{
         AttributeId,
-        ByteCount,
         ClusterCount,
         Vcn, //
     }, //
@@ -167,13 +166,8 @@ impl<'v, D: Device> Recording<'v, D> {
         let wanted = data.wanted();
         let base = Base::load(volume, &wanted)?;
         let head = wanted.head(base.id(), flags.without_sparse());
-        let sizes = Sizes {
-            allocated: ByteCount::ZERO,
-            data: ByteCount::ZERO,
-            initialized: ByteCount::ZERO,
-            compressed: None,
-        };
-        let division = Division {
+        let sizes = Sizes::NOTHING;
+        let mut division = Division {
             in_base: Some(head.resident(&[], false).map_err(unfit)?),
             kept_in_base: 0,
             parts: KVec::new(),
@@ -188,7 +182,7 @@ impl<'v, D: Device> Recording<'v, D> {
             base: volume.record(data.owner().number, Role::Base)?,
             holder: None,
             first: None,
-            switch: Some(Switch::prepare(volume, &wanted, &base, division)?),
+            switch: Some(Switch::prepare(volume, &wanted, &base, &mut division)?),
             sizes,
             has_holes: false,
         })

@@ -40,12 +40,14 @@ use super::{
         Place,
         Result, //
     },
+    image::unfit,
     left_behind::Queue,
     record::{
         Record,
         Role, //
     },
     store::Store,
+    switch::insert,
     transaction::{
         PageId,
         Transaction, //
@@ -57,6 +59,7 @@ use super::{
 };
 use crate::ondisk::{
     attribute::AttributeType,
+    attribute_builder::with_id,
     log::change::Change,
     record::{
         FileRecord,
@@ -65,6 +68,7 @@ use crate::ondisk::{
     record_builder,
     units::{
         system_record,
+        AttributeId,
         ByteOffset,
         ClusterCount,
         Lcn,
@@ -311,32 +315,28 @@ impl<'v, D: Device> NewRecord<'v, D> {
         self.reference
     }
 
-    /// Puts an attribute into the record, behind those that it has; its id is the next one, from 0 on.
-    pub(super) fn put(&self, attribute: &[u8]) -> Result {
+    /// Puts an attribute into the record, where it belongs. Whatever id it had, it gets the next one, from 0 on.
+    pub(super) fn add(&self, attribute: &[u8]) -> Result<AttributeId> {
         self.change(|transaction, page| {
             let place = transaction.place(page);
             let record = FileRecord::parse(transaction.bytes(page)).at(place)?;
-            let mut at = usize::from(record.header().attributes_offset);
-            for other in record.attributes() {
-                let other = other.at(place)?;
-                at = other.offset.saturating_add(other.length);
-            }
-            transaction.change(page, |record| {
-                Change::create_attribute(record, at, attribute)
-            })
+            let id = AttributeId::new(record.header().next_attribute_id);
+            let attribute = with_id(attribute, id).map_err(unfit)?;
+            insert(self.volume, transaction, page, &attribute)?;
+            Ok(id)
         })
     }
 
     /// Lets `act` change it in a transaction of its own.
-    pub(super) fn change(
+    pub(super) fn change<R>(
         &self,
-        act: impl FnOnce(&mut Transaction<'_>, PageId) -> Result,
-    ) -> Result {
+        act: impl FnOnce(&mut Transaction<'_>, PageId) -> Result<R>,
+    ) -> Result<R> {
         let mut transaction = Transaction::begin();
         let page = transaction.map_record(self.volume, &self.record, self.reference)?;
-        act(&mut transaction, page)?;
+        let done = act(&mut transaction, page)?;
         transaction.commit();
-        Ok(())
+        Ok(done)
     }
 
     /// The base record refers to it now.

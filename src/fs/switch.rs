@@ -54,7 +54,6 @@ use crate::ondisk::{
     log::change::Change,
     record::FileRecord,
     units::{
-        AttributeId,
         ClusterCount,
         Vcn, //
     }, //
@@ -62,7 +61,7 @@ use crate::ondisk::{
 
 /// Where a part is to be.
 pub(super) enum Planned {
-    /// Where it is.
+    /// Where it is, or was put by the caller.
     Kept(Piece),
     /// In a record of its own.
     New(Span),
@@ -104,14 +103,22 @@ pub(super) struct Division<'a> {
     pub(super) is_mft: bool,
 }
 
+impl Division<'_> {
+    /// Bytes that the attribute is to have in the base record.
+    pub(super) fn base_length(&self) -> usize {
+        let made = self.in_base.as_ref().map_or(0, |bytes| bytes.len());
+        made.saturating_add(self.kept_in_base)
+    }
+}
+
 impl<'v, D: Device> Switch<'v, D> {
     /// Prepares a division. Nothing that others refer to is changed; [`Error::NoRoom`] if it does not fit in
-    /// the base record.
+    /// the base record. Unless there is an error, what is to be in the base record is taken from it.
     pub(super) fn prepare(
         volume: &'v Volume<D>,
         wanted: &Wanted<'_>,
         base: &Base,
-        division: Division<'_>,
+        division: &mut Division<'_>,
     ) -> Result<Self> {
         let mut switch = Self {
             new: KVec::new(),
@@ -135,17 +142,15 @@ impl<'v, D: Device> Switch<'v, D> {
         for part in &division.parts {
             let piece = match part {
                 Planned::Kept(piece) => *piece,
-                Planned::New(span) => switch.add(volume, base, &division, span)?,
+                Planned::New(span) => switch.add(volume, base, division, span)?,
             };
             array::push(&mut pieces, piece)?;
         }
-        switch.in_base = division.in_base;
-        let own = switch.in_base.as_ref().map_or(0, |bytes| bytes.len());
-        let own = own.saturating_add(division.kept_in_base);
+        let own = division.base_length();
         let room = base.room(volume).checked_sub(own).ok_or(Error::NoRoom)?;
         let elsewhere = |piece: &Piece| piece.record.number != base.owner.number;
         if base.is_spread || pieces.iter().any(elsewhere) {
-            let id = base.list_id(switch.in_base.is_some());
+            let id = base.list_id(division.in_base.is_some());
             let reserved = division.reserved.1;
             let (list, claimed) =
                 NewList::prepare(volume, wanted, base, &pieces, id, room, reserved)?;
@@ -173,6 +178,7 @@ impl<'v, D: Device> Switch<'v, D> {
         let records = records.iter().copied();
         let allocator = volume.records_for_writing()?;
         switch.freed_records = Some(allocator.prepare_free(volume, records)?);
+        switch.in_base = division.in_base.take();
         Ok(switch)
     }
 
@@ -184,11 +190,7 @@ impl<'v, D: Device> Switch<'v, D> {
         division: &Division<'_>,
         span: &Span,
     ) -> Result<Piece> {
-        let head = Head {
-            id: AttributeId::new(0),
-            ..division.head
-        };
-        let attribute = span.attribute(&head, division.sizes)?;
+        let attribute = span.attribute(&division.head, division.sizes)?;
         let whom = match division.is_mft {
             true => For::Mft,
             false if self.claimed.0 < division.reserved.0 => {
@@ -198,10 +200,9 @@ impl<'v, D: Device> Switch<'v, D> {
             false => For::File(Claim::Unreserved),
         };
         let record = NewRecord::new(volume, base.owner, whom)?;
-        record.put(&attribute)?;
         let piece = Piece {
             record: record.reference(),
-            id: head.id,
+            id: record.add(&attribute)?,
             lowest_vcn: span.lowest,
         };
         array::push(&mut self.new, record)?;
@@ -244,6 +245,13 @@ impl<'v, D: Device> Switch<'v, D> {
             insert(volume, transaction, page, attribute)?;
         }
         Ok(())
+    }
+
+    /// Bytes of what it puts into the base record.
+    pub(super) fn base_length(&self) -> usize {
+        let in_base = self.in_base.as_ref().map_or(0, |bytes| bytes.len());
+        let list = self.list.as_ref().map_or(0, |list| list.attribute().len());
+        in_base.saturating_add(list)
     }
 
     /// Where the parts are then.

@@ -37,11 +37,14 @@ use crate::ondisk::{
         self,
         Magic, //
     },
-    log::change::{
-        self,
-        Change,
-        Page,
-        PageKind, //
+    log::{
+        change::{
+            self,
+            Change,
+            Page,
+            PageKind, //
+        },
+        opcode::Opcode, //
     },
     units::MftReference,
 };
@@ -59,6 +62,10 @@ struct Held<'a> {
     kind: PageKind,
     buffer: Mapped<'a>,
     changed: bool,
+    /// Whether attributes came or went.
+    rearranged: bool,
+    /// Whether it is made anew.
+    anew: bool,
 }
 
 /// A change that was done.
@@ -135,7 +142,17 @@ impl<'a> Transaction<'a> {
         record: &'a Record,
     ) -> Result<PageId> {
         let buffer = record.map_anew(store, &self.permit)?;
-        self.hold(Place::Record(record.number()), PageKind::Record, buffer)
+        let page = self.hold(Place::Record(record.number()), PageKind::Record, buffer)?;
+        if let Some(held) = self.pages.get_mut(page.0) {
+            held.anew = true;
+        }
+        Ok(page)
+    }
+
+    /// Whether a record was made anew, and the device has nothing of it yet.
+    pub(super) fn is_unwritten(&self, page: PageId) -> bool {
+        let held = self.pages.get(page.0);
+        held.is_some_and(|held| held.buffer.is_unwritten())
     }
 
     /// Takes a mapped index block for the length of the transaction.
@@ -151,6 +168,8 @@ impl<'a> Transaction<'a> {
             kind,
             buffer,
             changed: false,
+            rearranged: false,
+            anew: false,
         };
         array::push(&mut self.pages, held)?;
         Ok(id)
@@ -182,6 +201,10 @@ impl<'a> Transaction<'a> {
         };
         let place = held.place;
         let change = make(held.buffer.bytes()).map_err(|error| located(error, place))?;
+        let rearranges = matches!(
+            change.redo.opcode,
+            Opcode::CreateAttribute | Opcode::DeleteAttribute
+        );
         // Room for it first, so that what was done can always be taken back.
         array::push(&mut self.done, Done { page, change })?;
         let applied = match self.done.last() {
@@ -193,6 +216,7 @@ impl<'a> Transaction<'a> {
             return Err(located(error, place));
         }
         held.changed = true;
+        held.rearranged |= rearranges;
         Ok(())
     }
 
@@ -200,6 +224,12 @@ impl<'a> Transaction<'a> {
     pub fn commit(mut self) {
         for held in self.pages.iter_mut().filter(|held| held.changed) {
             held.buffer.set_dirty(&self.permit);
+            if held.anew {
+                held.buffer.set_unwritten(&self.permit);
+            }
+            if held.rearranged {
+                held.buffer.set_rearranged(&self.permit);
+            }
         }
         self.done = KVec::new();
     }

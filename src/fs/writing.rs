@@ -329,11 +329,14 @@ impl<D: Device> Volume<D> {
         }
     }
 
-    /// Does what needs space. If there is none while freed clusters wait for what freed them to be durable, that
-    /// is made so, and it is done once more: the caller has no lock of this layer.
+    /// Does what needs space. If there is none while freed clusters or records wait for what freed them to be durable,
+    /// that is made so, and it is done once more: the caller has no lock of this layer.
     pub(super) fn with_freed<T>(&self, act: impl Fn() -> Result<T>) -> Result<T> {
+        let waits = |bits: &Allocator| bits.pending() != ClusterCount::ZERO;
         match act() {
-            Err(Error::NoSpace) if self.allocator()?.pending() != ClusterCount::ZERO => {
+            Err(Error::NoSpace)
+                if waits(self.allocator()?) || waits(self.records_for_writing()?.bits()) =>
+            {
                 self.sync()?;
                 act()
             }

@@ -155,6 +155,16 @@ pub struct Sizes {
     pub compressed: Option<ByteCount>,
 }
 
+impl Sizes {
+    /// Those of a value without a byte and without a cluster.
+    pub const NOTHING: Self = Self {
+        allocated: ByteCount::ZERO,
+        data: ByteCount::ZERO,
+        initialized: ByteCount::ZERO,
+        compressed: None,
+    };
+}
+
 /// What an attribute record says about a value that is in clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonResident<'a> {

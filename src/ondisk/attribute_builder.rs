@@ -58,6 +58,17 @@ pub struct Part<'a> {
     pub mapping_pairs: &'a [u8],
 }
 
+/// A copy of an attribute record, with another id.
+pub fn with_id(attribute: &[u8], id: AttributeId) -> Result<KVec<u8>, Unfit> {
+    let mut out = KVec::<u8>::zeroed(attribute.len(), GFP_KERNEL)?;
+    let fill = |out: &mut KVec<u8>| {
+        put_at(out, 0, attribute)?;
+        put_at(out, field::ID, &id.get().to_le_bytes())
+    };
+    fill(&mut out).ok_or(Unfit::TooLong)?;
+    Ok(out)
+}
+
 /// Why an attribute record cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {

@@ -182,6 +182,11 @@ impl<'a> FileRecord<'a> {
         &self.header
     }
 
+    /// The bytes of one of its attribute records.
+    pub fn bytes_of(&self, attribute: &Attribute<'_>) -> &'a [u8] {
+        bytes::slice_at(self.used, attribute.offset, attribute.length).unwrap_or(&[])
+    }
+
     /// The attribute records in the order in which they are stored.
     ///
     /// An attribute that is broken inside gives an error, and the next one follows. After an

@@ -7,6 +7,8 @@
 //! whole names; those of `trusted.` are for administrators only, whatever way one asks. The names of EAs are
 //! the same in any case, since Windows writes them in capitals.
 //!
+//! What is set is a stream, which hides an EA of that name. EAs themselves are not changed.
+//!
 //! Access control lists of POSIX are EAs too, but the VFS asks for them in another way, see [`super::posix_acl`].
 //!
 //! What is fixed is called `system.ntfs_...` as by ntfs-3g and ntfs3, with the same bytes: numbers are those
@@ -19,14 +21,15 @@ use super::{
         report,
         report_file, //
     },
-    inode::nt_time,
+    inode::{
+        check_not_stopped,
+        nt_time, //
+    },
     NtfsRs, //
 };
 use crate::{
     fs::{
-        attribute::Attribute,
-        data,
-        efs,
+        efs::Encrypted,
         error::{
             Error as FsError,
             Place, //
@@ -35,33 +38,33 @@ use crate::{
         names,
         object_id,
         security,
+        stream_update,
         streams, //
     },
     ondisk::{
         attribute::AttributeType,
-        bytes::u64_from_usize,
         ea,
         error::Malformed,
         file_name::Namespace,
-        name::units_to_wtf8,
+        name::{
+            units_to_wtf8,
+            NameBuf, //
+        },
         posix_acl,
-        standard_information::FileAttributes,
-        units::ByteOffset, //
+        standard_information::FileAttributes, //
     },
     vfs::{
         ids,
         inode::Inode,
         xattr::{
             At,
+            How,
             Names,
             Operations, //
         }, //
     },
 };
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::prelude::*;
 
 const USER: &[u8] = b"user.";
 const TRUSTED: &[u8] = b"trusted.";
@@ -96,6 +99,76 @@ impl Operations<NtfsRs> for Xattrs {
             None => Err(ENODATA),
         }
     }
+
+    fn set(inode: &Inode<NtfsRs>, name: &[u8], value: &[u8], how: How) -> Result {
+        let rest = name.strip_prefix(USER).ok_or(EOPNOTSUPP)?;
+        check_not_stopped(inode)?;
+        let units = stream_name(inode, rest)?;
+        let units = units.as_units();
+        if how != How::Any {
+            let exists = has_stream(inode, units)? || has_user_ea(inode, name, rest)?;
+            match how {
+                How::Create if exists => return Err(EEXIST),
+                How::Replace if !exists => return Err(ENODATA),
+                _ => {}
+            }
+        }
+        let data = inode.super_block().data();
+        let (volume, file) = (data.volume(), &inode.data().file);
+        stream_update::set(&volume, file, units, data.options.case, value)
+            .map_err(|error| report_file(inode, error))?;
+        inode.note_change();
+        Ok(())
+    }
+
+    fn remove(inode: &Inode<NtfsRs>, name: &[u8]) -> Result {
+        let rest = name.strip_prefix(USER).ok_or(EOPNOTSUPP)?;
+        check_not_stopped(inode)?;
+        let data = inode.super_block().data();
+        // A name that no file can have no stream has either.
+        if let Ok(units) = data.options.charset.to_units(rest) {
+            let (volume, file) = (data.volume(), &inode.data().file);
+            let removed = stream_update::remove(&volume, file, units.as_units(), data.options.case);
+            if removed.map_err(|error| report_file(inode, error))? {
+                inode.note_change();
+                return Ok(());
+            }
+        }
+        match has_user_ea(inode, name, rest)? {
+            // EAs are read only.
+            true => Err(EOPNOTSUPP),
+            false => Err(ENODATA),
+        }
+    }
+}
+
+/// The name of a stream that is to be made; `EINVAL` if none can have it.
+fn stream_name(inode: &Inode<NtfsRs>, name: &[u8]) -> Result<NameBuf> {
+    let charset = &inode.super_block().data().options.charset;
+    let units = charset.to_units(name).map_err(|error| match error {
+        ENOENT => EINVAL,
+        error => error,
+    })?;
+    match streams::is_name(units.as_units()) {
+        true => Ok(units),
+        false => Err(EINVAL),
+    }
+}
+
+fn has_stream(inode: &Inode<NtfsRs>, name: &[u16]) -> Result<bool> {
+    let data = inode.super_block().data();
+    let file = &inode.data().file;
+    let found = streams::read(
+        &data.volume(),
+        file,
+        name,
+        data.options.case,
+        Encrypted::AsStored,
+        &mut [],
+    );
+    found
+        .map(|found| found.is_some())
+        .map_err(|error| report_file(inode, error))
 }
 
 /// The prefix of an EA's name that Linux gave it, and what is behind it; Windows may have made capitals of both.
@@ -123,45 +196,36 @@ fn user(inode: &Inode<NtfsRs>, name: &[u8], rest: &[u8], value: &mut [u8]) -> Re
     // A name that no file can have no stream has either.
     if let Ok(units) = data.options.charset.to_units(rest) {
         let file = &inode.data().file;
-        let stream = streams::open(&volume, file, units.as_units(), data.options.case);
-        if let Some(stream) = stream.map_err(|error| report_file(inode, error))? {
-            return read_stream(inode, &stream, value);
+        let encrypted = match data.options.efs_raw {
+            true => Encrypted::AsStored,
+            false => Encrypted::Refused,
+        };
+        let (name, case) = (units.as_units(), data.options.case);
+        let size = streams::read(&volume, file, name, case, encrypted, value);
+        if let Some(size) = size.map_err(|error| report_file(inode, error))? {
+            return usize::try_from(size.get()).map_err(|_| E2BIG);
         }
     }
+    with_user_ea(inode, name, rest, |found| give(found, value))?.ok_or(ENODATA)
+}
+
+/// Lets `look` have the EA that `user.` and `rest` mean, if there is no stream.
+fn with_user_ea<R>(
+    inode: &Inode<NtfsRs>,
+    name: &[u8],
+    rest: &[u8],
+    look: impl FnOnce(&[u8]) -> R,
+) -> Result<Option<R>> {
     // `user.trusted.NAME` is no way around the VFS's check of `trusted.NAME`.
     let names: &[&[u8]] = match split(rest) {
         Some(_) => &[name],
         None => &[name, rest],
     };
-    with_ea(inode, names, |found| give(found, value))?.ok_or(ENODATA)
+    with_ea(inode, names, look)
 }
 
-fn read_stream(inode: &Inode<NtfsRs>, stream: &Arc<Attribute>, value: &mut [u8]) -> Result<usize> {
-    let is_raw = inode.super_block().data().options.efs_raw && efs::is_raw(stream);
-    let size = match is_raw {
-        true => efs::raw_size(stream),
-        false => stream.data_size(),
-    };
-    let size = usize::try_from(size.get()).map_err(|_| E2BIG)?;
-    let Some(value) = value.get_mut(..size) else {
-        return Ok(size);
-    };
-    let volume = inode.super_block().data().volume();
-    let mut done: usize = 0;
-    // Each turn reads at least a byte.
-    while let Some(rest) = value.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        let at = ByteOffset::new(u64_from_usize(done));
-        let read = match is_raw {
-            true => efs::read_raw(&volume, stream, at, rest),
-            false => data::read_at(&volume, stream, at, rest),
-        };
-        match read {
-            Ok(0) => break,
-            Ok(read) => done = done.saturating_add(read),
-            Err(error) => return Err(report_file(inode, error)),
-        }
-    }
-    Ok(done)
+fn has_user_ea(inode: &Inode<NtfsRs>, name: &[u8], rest: &[u8]) -> Result<bool> {
+    Ok(with_user_ea(inode, name, rest, |_| ())?.is_some())
 }
 
 /// Lets `look` have the EA with the first of these names that one has.

@@ -269,6 +269,13 @@ impl<T: super_block::Operations> Inode<T> {
         (atime.into(), mtime.into(), ctime.into())
     }
 
+    /// It has changed now, but not its content (`inode_set_ctime_current`). By who has the inode locked exclusively.
+    pub(crate) fn note_change(&self) {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_set_ctime_current(self.as_ptr()) };
+        self.mark_dirty();
+    }
+
     /// Has it written to its record soon (`mark_inode_dirty`).
     pub(crate) fn mark_dirty(&self) {
         let flags = bindings::inode_state_flags_enum_I_DIRTY_SYNC

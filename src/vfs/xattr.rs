@@ -2,8 +2,8 @@
 
 //! `struct xattr_handler`: extended attributes. C header: `include/linux/xattr.h`.
 //!
-//! One handler for all names: its prefix is empty, so that names come whole. Nothing is set yet, which the
-//! VFS says itself (`EOPNOTSUPP`). What is listed comes from `listxattr` of `struct inode_operations`.
+//! One handler for all names: its prefix is empty, so that names come whole. What is listed comes from `listxattr`
+//! of `struct inode_operations`.
 
 use super::{
     bindings,
@@ -32,6 +32,39 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     ///
     /// For names that begin with `system.` or `security.` nobody has looked whether the caller may.
     fn get(at: &At<'_, T>, name: &[u8], value: &mut [u8]) -> Result<usize>;
+
+    /// Makes `value`, of 64 KiB at most, the value of `name`. The inode is locked exclusively, and the file system is
+    /// writable, as far as the VFS knows. `EEXIST` or `ENODATA` if `how` says so, `EOPNOTSUPP` if there can be none of
+    /// that name.
+    ///
+    /// For names that begin with `system.` or `security.` nobody has looked whether the caller may.
+    fn set(inode: &Inode<T>, name: &[u8], value: &[u8], how: How) -> Result;
+
+    /// Removes `name`, as [`Operations::set`]. `ENODATA` if there is none.
+    fn remove(inode: &Inode<T>, name: &[u8]) -> Result;
+}
+
+/// Whether an attribute has to be there before it is set, or must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Either.
+    Any,
+    /// It must not be there (`XATTR_CREATE`).
+    Create,
+    /// It has to be there (`XATTR_REPLACE`).
+    Replace,
+}
+
+impl How {
+    fn from_flags(flags: c_int) -> Result<Self> {
+        match u32::try_from(flags)? {
+            0 => Ok(Self::Any),
+            bindings::XATTR_CREATE => Ok(Self::Create),
+            bindings::XATTR_REPLACE => Ok(Self::Replace),
+            // Never both, nor something else: the VFS has looked.
+            _ => Err(EINVAL),
+        }
+    }
 }
 
 /// Of which inode, and by which of its names, an attribute is wanted.
@@ -129,6 +162,7 @@ impl<T: super_block::Operations, X: Operations<T>> Table<T, X> {
     const HANDLER: bindings::xattr_handler = bindings::xattr_handler {
         prefix: as_char_ptr_in_const_context(c""),
         get: Some(Self::get),
+        set: Some(Self::set),
         ..pin_init::zeroed()
     };
 
@@ -170,6 +204,40 @@ impl<T: super_block::Operations, X: Operations<T>> Table<T, X> {
                 return Err(ERANGE);
             }
             c_int::try_from(length).map_err(|_| E2BIG)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct xattr_handler` says, for an inode of `T`.
+    unsafe extern "C" fn set(
+        _handler: *const bindings::xattr_handler,
+        _idmap: *mut bindings::mnt_idmap,
+        _dentry: *mut bindings::dentry,
+        inode: *mut bindings::inode,
+        name: *const c_char,
+        buffer: *const c_void,
+        size: usize,
+        flags: c_int,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS passes our inode, a terminated name, and `size` bytes, or null to remove the attribute.
+            let (inode, name, value) = unsafe {
+                let value: Option<&[u8]> = match buffer.is_null() {
+                    true => None,
+                    false => Some(slice::from_raw_parts(buffer.cast(), size)),
+                };
+                (
+                    Inode::from_raw(inode),
+                    c_str::to_bytes(c_str::from_char_ptr(name)),
+                    value,
+                )
+            };
+            match value {
+                Some(value) => X::set(inode, name, value, How::from_flags(flags)?)?,
+                None => X::remove(inode, name)?,
+            }
+            Ok(0)
         })
     }
 }

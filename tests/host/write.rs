@@ -7,6 +7,7 @@
 //! cache does: reserve, copy, move the initialized size, allocate, transfer, tell that it ended.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Mutex,
@@ -22,6 +23,8 @@ use ntfs_rs::{
         convert,
         data::{self, Source},
         device::Device,
+        directory::CaseMode,
+        efs::Encrypted,
         error::Error,
         file,
         inode::Inode,
@@ -29,6 +32,7 @@ use ntfs_rs::{
         residency::Form,
         resize,
         runlist::Target,
+        stream_update, streams,
         volume::Volume,
     },
     ondisk::{
@@ -360,6 +364,27 @@ impl Image {
             .is_ok_and(|status| status.success())
     }
 
+    /// Has `ntfscat` read a stream.
+    fn check_stream(&self, file: &str, stream: &str, content: &[u8]) {
+        let output = Command::new("ntfscat")
+            .args(["-n", stream])
+            .arg(&self.path)
+            .arg(file)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "ntfscat {file}:{stream}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            output.stdout == *content,
+            "{file}:{stream}: {} bytes instead of {}",
+            output.stdout.len(),
+            content.len()
+        );
+    }
+
     fn check(&self, files: &[(String, Vec<u8>)]) {
         let output = Command::new("ntfsfix")
             .arg("-n")
@@ -434,6 +459,55 @@ fn mount(bytes: &std::sync::Arc<Mutex<Vec<u8>>>) -> kernel::alloc::KBox<Volume<M
     volume
 }
 
+/// The named streams of a file, by their names.
+type Streams = BTreeMap<String, Vec<u8>>;
+
+/// Sets or removes a stream of a file.
+fn change_stream(
+    volume: &Volume<Memory>,
+    inode: &Inode,
+    streams: &mut Streams,
+    random: &mut Random,
+) -> Result<(), Error> {
+    let name = format!("stream {}", random.below(20));
+    let units: Vec<u16> = name.encode_utf16().collect();
+    if random.below(4) == 0 {
+        let removed = stream_update::remove(volume, inode, &units, CaseMode::Exact)?;
+        assert_eq!(removed, streams.remove(&name).is_some());
+        return Ok(());
+    }
+    let size = match random.below(4) {
+        0 => random.below(20),
+        1 | 2 => random.below(300),
+        _ => random.below(20_000),
+    };
+    let value = vec![random.below(256) as u8; size];
+    stream_update::set(volume, inode, &units, CaseMode::Exact, &value)?;
+    streams.insert(name, value);
+    Ok(())
+}
+
+/// Whether a file has these streams and no others.
+fn compare_streams(volume: &Volume<Memory>, inode: &Inode, streams: &Streams) {
+    let names = streams::names(volume, inode).unwrap();
+    assert_eq!(names.len(), streams.len());
+    let mut buffer = vec![0; 1 << 16];
+    for (name, value) in streams {
+        let units: Vec<u16> = name.encode_utf16().collect();
+        let size = streams::read(
+            volume,
+            inode,
+            &units,
+            CaseMode::Exact,
+            Encrypted::Refused,
+            &mut buffer,
+        )
+        .unwrap();
+        assert_eq!(size.map(|size| size.get() as usize), Some(value.len()));
+        assert!(buffer[..value.len()] == **value, "{name}");
+    }
+}
+
 /// Random operations on files of all sizes, with a check by other programs after each unmount.
 fn exercise(cluster: usize, seed: u64, rounds: usize) {
     let files = [
@@ -449,6 +523,7 @@ fn exercise(cluster: usize, seed: u64, rounds: usize) {
     };
     let bytes = load(&image.path);
     let mut random = Random(seed);
+    let mut streams = vec![Streams::new(); files.len()];
     for round in 0..rounds {
         let volume = mount(&bytes);
         let free = volume.free_clusters().unwrap().unwrap();
@@ -456,10 +531,11 @@ fn exercise(cluster: usize, seed: u64, rounds: usize) {
             .iter()
             .map(|(name, _)| File::open(&volume, name))
             .collect();
-        for _ in 0..40 {
-            let file = &mut open[random.below(files.len())];
+        for _ in 0..60 {
+            let which = random.below(files.len());
+            let (file, streams) = (&mut open[which], &mut streams[which]);
             let size = file.content.len();
-            let result = match random.below(8) {
+            let result = match random.below(12) {
                 0..=2 => {
                     let at = match random.below(3) {
                         0 => size,
@@ -478,6 +554,7 @@ fn exercise(cluster: usize, seed: u64, rounds: usize) {
                 4 => file.truncate(&volume, random.below(700)),
                 5 => file.write_back(&volume, Some(&mut random)),
                 6 => file.record(&volume, false),
+                8.. => change_stream(&volume, &file.inode, streams, &mut random),
                 _ => file
                     .write_back(&volume, None)
                     .and_then(|()| file.record(&volume, true))
@@ -485,6 +562,7 @@ fn exercise(cluster: usize, seed: u64, rounds: usize) {
             };
             result.unwrap_or_else(|error| panic!("round {round}: {error}"));
             file.compare(&volume);
+            compare_streams(&volume, &file.inode, streams);
         }
         for file in &mut open {
             file.write_back(&volume, None).unwrap();
@@ -501,6 +579,11 @@ fn exercise(cluster: usize, seed: u64, rounds: usize) {
             .map(|((name, _), file)| (name.to_string(), file.content))
             .collect();
         image.check(&contents);
+        for ((file, _), streams) in files.iter().zip(&streams) {
+            for (name, value) in streams {
+                image.check_stream(file, name, value);
+            }
+        }
     }
 }
 

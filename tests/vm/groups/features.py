@@ -28,8 +28,8 @@ def run(context: Context) -> None:
         disks.append(vm.Disk(raw, sector=4096))
         plan["names"] = row["volumes"][0]["user_entries"] + 1
     if not context.built or fits(context.built, "stock"):
-        run_job(context, "features", plan, disks=disks, timeout=1500, checker=True)
+        run_job(context, "features", plan, disks=disks, timeout=1500, smp=1, checker=True)
     # Only the debug kernel has ntfs3, to read and write extended attributes beside us, and sees how locks are taken.
     if context.ours and (not context.built or fits(context.built, "debug")):
         plan |= {"themes": ["xattrs", "acls", "unpacking"]}
-        run_job(context, "features", plan, kernel="debug", disks=disks[:1], timeout=1500, checker=True)
+        run_job(context, "features", plan, kernel="debug", disks=disks[:1], timeout=1500, smp=1, checker=True)

@@ -274,10 +274,40 @@ def errors(report: Report, ground: Ground, image: str) -> None:
         with report.case("as many of the times come as there is room for, as from ntfs-3g"):
             assert [syscalls.getxattr_size(f"{root}/plain", "system.ntfs_times", room) for room in (0, 8, 9, 31, 32, 40)] == [32, 8, 8, 24, 32, 32]
             expect_error(errno.ERANGE, syscalls.getxattr_size, f"{root}/plain", "system.ntfs_times", 7)
-    with mounted(ground, image, flags=0) as root, report.case("nothing is set yet, and that is said"):
-        for name in ("user.new", "user.own", "system.ntfs_attrib", "security.thing", "trusted.x"):
-            expect_error(errno.EOPNOTSUPP, os.setxattr, f"{root}/file", name, b"1")
-            expect_error(errno.EOPNOTSUPP, os.removexattr, f"{root}/file", name)
+    with mounted(ground, image) as root, report.case("nothing is set on a read-only mount"):
+        expect_error(errno.EROFS, os.setxattr, f"{root}/file", "user.new", b"1")
+    with mounted(ground, image, flags=0) as root:
+        with report.case("what is no stream is not set, and that is said"):
+            for name in ("system.ntfs_attrib", "security.thing", "trusted.x"):
+                expect_error(errno.EOPNOTSUPP, os.setxattr, f"{root}/file", name, b"1")
+                expect_error(errno.EOPNOTSUPP, os.removexattr, f"{root}/file", name)
+        for kind in ("file", "folder"):
+            with report.case(f"a stream of a {kind} hides an EA of its name, and only the stream can be removed"):
+                path = f"{root}/{kind}"
+                for name in ("user.own", "user.PLAIN"):
+                    expect_error(errno.EOPNOTSUPP, os.removexattr, path, name)
+                    expect_error(errno.EEXIST, os.setxattr, path, name, b"the stream", os.XATTR_CREATE)
+                    os.setxattr(path, name, b"the stream", os.XATTR_REPLACE)
+                    assert get(path, name) == b"the stream" and os.listxattr(path).count(name) == 1
+                    os.removexattr(path, name)
+                    assert get(path, name) == EAS[name] and os.listxattr(path).count(name) == 1
+            with report.case(f"streams of a {kind} of all sizes are replaced and removed"):
+                for size in SIZES:
+                    for new in SIZES:
+                        os.setxattr(path, f"user.{size} bytes", content(f"new {new}", new))
+                        assert get(path, f"user.{size} bytes") == content(f"new {new}", new), (size, new)
+                    os.removexattr(path, f"user.{size} bytes")
+                    assert get(path, f"user.{size} bytes") == "ENODATA"
+                os.setxattr(path, "user.too long", b"short")
+                assert get(path, "user.too long") == b"short" and get(path, "user.both") == b"the stream"
+    with volume.ntfs3g(image, readonly=True) as root, report.case("ntfs-3g has what was set, and not what was removed"):
+        for kind in ("file", "folder"):
+            names = os.listxattr(f"{root}/{kind}")
+            assert not any(f"user.{size} bytes" in names for size in SIZES), names
+            assert get(f"{root}/{kind}", "user.too long") == b"short" and get(f"{root}/{kind}", "user.both") == b"the stream"
+    with mounted(ground, image, "nocase", flags=0) as root, report.case("with nocase a stream is replaced under the name that it has"):
+        os.setxattr(f"{root}/file", "user.BOTH", b"the stream again")
+        assert get(f"{root}/file", "user.both") == b"the stream again" and "user.BOTH" not in os.listxattr(f"{root}/file")
 
 
 def owners(report: Report, ground: Ground, image: str) -> None:

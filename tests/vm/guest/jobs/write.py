@@ -12,7 +12,7 @@ import os
 from .. import kmsg, volume
 from ..case import Report
 from ..main import mount_disk
-from ..write import after, blocks, brim, crowded, defects, faults, full, ground, nested, others, power, promises, shatter, stops, threshold, verify, windows
+from ..write import after, blocks, brim, crowded, defects, faults, full, ground, nested, others, power, promises, shatter, stops, streams, threshold, verify, windows
 
 
 def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> None:
@@ -38,6 +38,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         nested.run(report, made, spec["seconds"], spec["stressors"], seed)
     elif spec["part"] == "crowded":
         crowded.run(report, made, seed, spec["crowded"])
+    elif spec["part"] == "streams":
+        streams.run(report, made, seed, spec["steps"], spec["seconds"])
     elif spec["part"] == "promises":
         promises.run(report, made)
     elif spec["part"] == "stops":

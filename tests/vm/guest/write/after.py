@@ -51,6 +51,24 @@ def compare(ground: Ground, root: str, fstype: str = "") -> list[str]:
         problem = differs(found, wanted)
         if problem:
             problems.append(f"{name!r}: {problem}")
+    return problems + compare_streams(ground, root, fstype)
+
+
+def compare_streams(ground: Ground, root: str, fstype: str) -> list[str]:
+    """The same of named streams: ntfs3 opens those of files, others have them as extended attributes."""
+    problems = []
+    if fstype == "ntfs":
+        return problems
+    for name, wanted in ground.streams.items():
+        path = f"{root}/{FOLDER}/{name}".rstrip("/")
+        if fstype == "ntfs3":
+            found = {stream: read_whole(f"{path}:{stream}") for stream in wanted if name}
+            wanted = wanted if name else {}
+        else:
+            found = {stream[5:]: os.getxattr(path, stream) for stream in os.listxattr(path) if stream.startswith("user.")}
+        if set(found) != set(wanted):
+            problems.append(f"{name!r}: {len(found)} streams instead of {len(wanted)}: {sorted(set(found) ^ set(wanted))[:4]}")
+        problems += [f"{name!r}:{stream!r}: {problem}" for stream in wanted if (problem := differs(found.get(stream, b""), wanted[stream]))]
     return problems
 
 

@@ -27,6 +27,8 @@ class Ground:
     sector: int
     cluster: int
     contents: dict[str, bytes] = field(default_factory=dict)
+    # The named streams that files must have; those of the folder by the empty name.
+    streams: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def mount(self, options: str = "") -> Iterator[str]:

@@ -14,6 +14,7 @@ import pickle
 import random
 import re
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from .. import kmsg, syscalls, volume
 from ..case import Report
@@ -24,6 +25,7 @@ from .ground import FOLDER, STALE, Ground, differs, read_whole
 from .threshold import collect, spawn
 from .verify import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE
 
+T = TypeVar("T")
 BLOCK = 4096
 LARGEST = 200_000
 WORKERS = 3
@@ -55,6 +57,8 @@ class History:
     pieces: list[tuple[int, int, int]] = field(default_factory=list)
     # What each step was.
     steps: list[tuple[int, str]] = field(default_factory=list)
+    # Each stream by its name: its values, as the versions; `None` is none.
+    streams: dict[str, list[tuple[int, bytes | None]]] = field(default_factory=dict)
 
     def judged(self, found: bytes, reached: int, begun: int) -> str:
         """What is wrong with the content after a cut; see `allowed`."""
@@ -66,11 +70,24 @@ class History:
                 problem = problem and f"written with O_SYNC at {start}: {problem}"
         return problem
 
+    def judged_streams(self, found: dict[str, bytes], reached: int, begun: int) -> str:
+        """The same of the streams, of which each is there as a whole or not at all."""
+        for name, values in self.streams.items():
+            wanted = self.since_sync(values, reached, begun)
+            if found.get(name) not in wanted:
+                value = found.get(name, b"none")
+                return f"its stream {name!r} is none of {len(wanted)}: {len(value)} bytes {value[:16].hex()}"
+        return f"streams nobody made: {sorted(set(found) - set(self.streams))}" if set(found) - set(self.streams) else ""
+
+    def since_sync(self, versions: list[tuple[int, T]], reached: int, begun: int) -> list[T]:
+        """The versions from the one that was there at the last sync to the one that was being made."""
+        base = max((step for step in self.synced if step <= reached), default=-1)
+        first = max(number for number, (step, _) in enumerate(versions) if step <= base)
+        return [content for step, content in versions[first:] if step <= begun]
+
     def allowed(self, reached: int, begun: int) -> list[bytes]:
         """What a cut may leave of it after step `reached` had ended and while `begun` was done, oldest first."""
-        base = max((step for step in self.synced if step <= reached), default=-1)
-        first = max(number for number, (step, _) in enumerate(self.versions) if step <= base)
-        return [content for step, content in self.versions[first:] if step <= begun]
+        return self.since_sync(self.versions, reached, begun)
 
 
 class Worker:
@@ -82,15 +99,17 @@ class Worker:
         self.fds = {name: os.open(path, os.O_RDWR) for name, path in self.paths.items()}
         self.histories = {name: History([(-1, contents[name])]) for name in names}
         self.said = ""
+        self.step = -1
         # Where the present step has written with O_SYNC.
         self.piece: tuple[int, int] | None = None
 
     def run(self, steps: int) -> None:
         acts = (
             (self.write, 20), (self.append, 14), (self.truncate, 10), (self.allocate, 8), (self.punch, 6), (self.zero, 4), (self.store, 10),
-            (self.direct, 6), (self.durable, 8), (self.sync, 10), (self.sync_all, 2),
+            (self.direct, 6), (self.durable, 8), (self.sync, 10), (self.sync_all, 2), (self.stream, 20),
         )  # fmt: skip
         for step in range(steps):
+            self.step = step
             name = self.dice.choice(list(self.fds))
             act = self.dice.choices([act for act, _ in acts], [weight for _, weight in acts])[0]
             history = self.histories[name]
@@ -207,6 +226,19 @@ class Worker:
         model[place : place + length] = piece
         return model
 
+    def stream(self, name: str, fd: int, model: bytearray) -> None:
+        """Sets a stream, or removes it."""
+        stream = f"stream {self.dice.randrange(8)}"
+        values = self.histories[name].streams.setdefault(stream, [(-1, None)])
+        if values[-1][1] is not None and self.dice.random() < 0.3:
+            os.removexattr(fd, f"user.{stream}")
+            values.append((self.step, None))
+        else:
+            value = self.dice.randbytes(self.dice.choice((0, 20, 100, 300, 1000, 6000)))
+            os.setxattr(fd, f"user.{stream}", value)
+            values.append((self.step, value))
+        self.said = stream
+
     def sync(self, name: str, fd: int, model: bytearray) -> None:
         self.dice.choice((os.fsync, os.fdatasync))(fd)
 
@@ -270,7 +302,10 @@ class Judge:
         problems, steps = [], self.reached(until)
         for number, files in enumerate(self.histories):
             for name, history in files.items():
-                problem = history.judged(read_whole(f"{root}/{FOLDER}/{name}"), steps[number], steps[number] + 1)
+                path, reached = f"{root}/{FOLDER}/{name}", steps[number]
+                problem = history.judged(read_whole(path), reached, reached + 1)
+                streams = {stream[5:]: os.getxattr(path, stream) for stream in os.listxattr(path)}
+                problem = problem or history.judged_streams(streams, reached, reached + 1)
                 if problem:
                     before = [said for step, said in history.steps if step <= steps[number] + 1][-12:]
                     problems.append(f"{name!r} of process {number} after its step {steps[number]}: {problem}\n  {'; '.join(before)}")
@@ -379,6 +414,8 @@ def run(report: Report, ground: Ground, seed: int, steps: int, count: int) -> No
                 histories.append(pickle.load(file))
         for files in histories:
             ground.contents.update({name: history.versions[-1][1] for name, history in files.items()})
+            last = {name: {stream: values[-1][1] for stream, values in history.streams.items()} for name, history in files.items()}
+            ground.streams.update({name: {stream: value for stream, value in values.items() if value is not None} for name, values in last.items()})
         entries = cut.read_log(log)
         flushes = sum(bool(entry.flags & cut.FLUSH) for entry in entries)
         report.note(f"{report.prefix}: {len(entries)} entries in the log, {flushes} flushes")
