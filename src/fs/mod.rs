@@ -68,6 +68,7 @@ mod list;
 pub mod mft;
 pub mod mft_growth;
 pub mod names;
+mod nearby;
 mod new_list;
 pub mod notice;
 pub mod object_id;
