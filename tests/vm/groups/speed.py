@@ -61,10 +61,15 @@ def make(context: Context, image: Path) -> None:
             fresh.rename(image)
 
 
+def chosen(variable: str) -> list[str]:
+    """What a variable of the environment names, to be done alone."""
+    return [word for word in os.environ.get(variable, "").split(";") if word]
+
+
 def table(notes: list[str], ours: str) -> list[str]:
     """A line for each file, way and peer: what the peer does in a second (MB, or names of a tree) and the seconds in which
     processors were busy with that, the same of ours, and ours by theirs."""
-    lines = [f"{'':28}{'':30}{'peer':>6}{'/s':>10}{'busy':>7}{'ours/s':>10}{'busy':>7}{'/s':>7}{'busy':>6}"]
+    lines = [f"{'':30}{'':31}{'peer':>6}{'/s':>10}{'busy':>7}{'ours/s':>10}{'busy':>7}{'/s':>7}{'busy':>6}"]
     for note in notes:
         if not note.startswith("row "):
             continue
@@ -72,9 +77,9 @@ def table(notes: list[str], ours: str) -> list[str]:
         speed, busy = row.pop(ours, (0.0, 0.0))
         for name, (their_speed, their_busy) in row.items() or [("-", (0.0, 0.0))]:
             ratios = f"{speed / their_speed:7.2f}" if their_speed else ""
-            # Less than some ticks of the clock is no measure.
-            ratios += f"{busy / their_busy:6.2f}" if their_busy >= 0.05 else ""
-            lines.append(f"{what:28}{way:30}{name:>6}{their_speed:10.1f}{their_busy:7.2f}{speed:10.1f}{busy:7.2f}{ratios}")
+            # What is less than the starts of two fio differ in is no measure.
+            ratios += f"{busy / their_busy:6.2f}" if their_busy >= 0.3 else ""
+            lines.append(f"{what:30}{way:31}{name:>6}{their_speed:10.1f}{their_busy:7.2f}{speed:10.1f}{busy:7.2f}{ratios}")
     return lines
 
 
@@ -99,7 +104,7 @@ def run(context: Context) -> None:
         drivers = [*(name for name in peers if name != context.fstype), context.fstype]
         plan: dict[str, object] = {
             "drivers": drivers, "digests": digests, "rounds": 5 if context.campaign and kernel == "stock" else 3,
-            "share": 1 if kernel == "stock" else 4, "ways": [way for way in os.environ.get("NTFS_RS_WAYS", "").split(";") if way],
+            "share": 1 if kernel == "stock" else 4, "ways": chosen("NTFS_RS_WAYS"), "files": chosen("NTFS_RS_FILES"),
         }  # fmt: skip
         notes = run_job(
             context, "speed", plan, kernel=kernel, disks=[vm.Disk(image) for _ in drivers], timeout=7200, append="" if kernel == "stock" else WITHOUT_LOCKDEP,
