@@ -7,6 +7,10 @@
 mod tests {
     use crate::{
         fs::{
+            directory::{
+                lookup,
+                CaseMode, //
+            },
             error::Error,
             inode::Inode,
             readdir::*,
@@ -27,6 +31,7 @@ mod tests {
                 open_file,
                 plain,
                 reference,
+                units,
                 Disk,
                 Ram,
                 SAMPLE, //
@@ -112,6 +117,23 @@ mod tests {
         let (names, damaged) = listing(&tree()?)?;
         assert!(names == *b"abcdefghijk");
         assert!(!damaged);
+        Ok(())
+    }
+
+    #[test]
+    fn who_wants_two_blocks_of_a_region_finds_the_others_read() -> Result {
+        let disk = tree()?;
+        let volume = mount(&disk)?;
+        let inode = open_file(&volume, SAMPLE)?;
+        let find = |name: &str| -> Result<bool> {
+            let found = lookup(&volume, &inode, &units(name)?, CaseMode::Exact);
+            Ok(plain(found)?.is_some())
+        };
+        // Downwards, so that nobody walks.
+        assert!(find("i")? && find("a")?);
+        let reads = disk.reads.load(Relaxed);
+        assert!(find("e")? && !find("gg")? && find("k")? && find("b")?);
+        assert_eq!(disk.reads.load(Relaxed), reads);
         Ok(())
     }
 

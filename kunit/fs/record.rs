@@ -83,6 +83,21 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_two_records_of_a_region_finds_the_others_read() -> Result {
+        let disk = files()?;
+        let volume = mount(&disk)?;
+        // Downwards, so that nobody walks.
+        plain(map(&volume, 31))?;
+        plain(map(&volume, SAMPLE + 2))?;
+        let reads = disk.reads.load(Relaxed);
+        for number in [SAMPLE + 1, 30, SAMPLE, 29, SAMPLE + 3] {
+            assert_eq!(plain(map(&volume, number))?, 1);
+        }
+        assert_eq!(disk.reads.load(Relaxed), reads);
+        Ok(())
+    }
+
+    #[test]
     fn a_torn_record_is_broken_for_itself_only() -> Result {
         let disk = files()?;
         disk.write(MFT_LCN * CLUSTER + 26 * 1024 + 1022, &[1, 2]);

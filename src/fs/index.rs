@@ -106,6 +106,8 @@ impl IndexKind {
 pub const MAX_DEPTH: usize = 32;
 /// Bytes that are read at once when somebody walks through the blocks of a directory.
 const CHUNK: usize = 64 * 1024;
+/// The same in a file, where chunks are those of a region: a power of two.
+const CHUNK_BYTES: u64 = u64_from_usize(CHUNK);
 
 /// Which index block is meant, in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -304,7 +306,8 @@ impl Index {
         }
     }
 
-    /// Reads a block, and those behind it when they are read one after the other.
+    /// Reads a block, and those behind it when they are read one after the other, or those around it when
+    /// another of them was read lately: in the order of names they are not in that of their places.
     fn read<D: Device>(&self, store: &Store<D>, mapping: &Mapping, vcn: Vcn) -> Result<KVec<u8>> {
         let place = self.place(Node::Block(vcn));
         let size = usize_from_u32(self.block_size.bytes());
@@ -323,10 +326,15 @@ impl Index {
         if end.get() > mapping.sizes.data.get() {
             return Err(beyond());
         }
-        if self.last_end_hint.xchg(end.get(), Relaxed) == at.get() && at.get() != 0 {
-            if let Some(block) = self.read_chunk(store, mapping, vcn, at) {
-                return Ok(block);
-            }
+        let walking = self.last_end_hint.xchg(end.get(), Relaxed) == at.get() && at.get() != 0;
+        let region = at.get() / CHUNK_BYTES;
+        let nearby = store.near_blocks.is_again(self.directory.number, region);
+        let first = match walking {
+            true => Some(at),
+            false => nearby.then_some(ByteOffset::new(at.get() & !CHUNK_BYTES.saturating_sub(1))),
+        };
+        if let Some(block) = first.and_then(|first| self.read_chunk(store, mapping, first, at)) {
+            return Ok(block);
         }
         let mut block = KVec::<u8>::zeroed(size, GFP_KERNEL)?;
         data::read_mapping(store, mapping, place, at, &mut block)?;
@@ -334,37 +342,38 @@ impl Index {
         Ok(block)
     }
 
-    /// Reads the blocks from `vcn` on, keeps them all, and gives the first.
+    /// Reads the blocks from `first` on, keeps them all, and gives the one at `at`, which is not before `first`
+    /// and less than a chunk behind it.
     ///
     /// `None` for any trouble: the caller reads the one block by itself.
     fn read_chunk<D: Device>(
         &self,
         store: &Store<D>,
         mapping: &Mapping,
-        vcn: Vcn,
+        first: ByteOffset,
         at: ByteOffset,
     ) -> Option<KVec<u8>> {
         let size = usize_from_u32(self.block_size.bytes());
-        let left = mapping.sizes.data.get().checked_sub(at.get())?;
+        let left = mapping.sizes.data.get().checked_sub(first.get())?;
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK);
         let mut chunk = KVVec::<u8>::zeroed(wanted, GFP_KERNEL).ok()?;
-        let place = self.place(Node::Block(vcn));
-        data::read_mapping(store, mapping, place, at, &mut chunk).ok()?;
+        let place = Place::Record(self.directory.number);
+        data::read_mapping(store, mapping, place, first, &mut chunk).ok()?;
 
-        let mut first = None;
-        let mut current = at;
+        let mut wanted_block = None;
+        let mut current = first;
         for bytes in chunk.chunks_exact(size.max(1)) {
             let mut block = array::copied(bytes).ok()?;
             let whole = finish(&mut block).is_ok();
             if current == at {
-                first = Some(block).filter(|_| whole);
+                wanted_block = Some(block).filter(|_| whole);
             } else if whole {
                 self.keep(store, current, block);
             }
             current = current.checked_add(ByteCount::new(u64_from_usize(size)))?;
         }
         self.last_end_hint.store(current.get(), Relaxed);
-        first
+        wanted_block
     }
 
     /// Puts a block that was read ahead into the cache.

@@ -2,10 +2,10 @@
 
 //! Reading records from `$MFT`, and reading ahead in it.
 //!
-//! One record is read at a time, until somebody is seen to walk through `$MFT` upwards (a listing, a
-//! scan): then a chunk is read, and the records in it that are in use wait in the cache. A record
-//! that is torn or broken affects nobody but those who map it. The first four have a copy in
-//! `$MFTMirr`, which is taken where the original cannot be used.
+//! One record is read at a time, until somebody is seen to walk through `$MFT` upwards (a scan), or to want
+//! one record after the other of a region (a listing, in the order of names): then a chunk is read, and the
+//! records in it that are in use wait in the cache. A record that is torn or broken affects nobody but those
+//! who map it. The first four have a copy in `$MFTMirr`, which is taken where the original cannot be used.
 
 use kernel::{
     prelude::*,
@@ -29,6 +29,7 @@ use super::{
     },
 };
 use crate::ondisk::{
+    bytes::u64_from_usize,
     fixup::{
         self,
         Magic,
@@ -36,6 +37,7 @@ use crate::ondisk::{
     },
     record::RecordHeader,
     units::{
+        system_record,
         ByteCount,
         ByteOffset,
         RecordNumber, //
@@ -93,10 +95,16 @@ pub(super) fn read_main<D: Device>(store: &Store<D>, number: RecordNumber) -> Re
     }
     let last = store.last_record();
     let walking = number.get() > last && number.get().saturating_sub(last) <= STRIDE;
-    if walking {
-        if let Some(record) = read_chunk(store, number) {
-            return Ok(record);
-        }
+    let region = region_of(store, number);
+    let nearby = store
+        .near_records
+        .is_again(system_record::MFT, region.get());
+    let first = match walking {
+        true => Some(number),
+        false => nearby.then_some(region),
+    };
+    if let Some(record) = first.and_then(|first| read_chunk(store, first, number)) {
+        return Ok(record);
     }
     store.last_record_hint.store(number.get(), Relaxed);
     let at = byte_offset(store, number).ok_or(Error::NotFound)?;
@@ -107,13 +115,27 @@ pub(super) fn read_main<D: Device>(store: &Store<D>, number: RecordNumber) -> Re
     Ok(record)
 }
 
-/// Reads the records from `number` on, keeps them all, and gives the first.
+/// The first record of those that are read with `number` when several of them are wanted.
+fn region_of<D: Device>(store: &Store<D>, number: RecordNumber) -> RecordNumber {
+    let records = u64_from_usize(CHUNK).checked_shr(store.geometry().record_size().shift());
+    let within = number.get() & records.unwrap_or(1).saturating_sub(1);
+    let first = number.get().saturating_sub(within);
+    // Of those that have a copy it is not said here which one counts.
+    RecordNumber::new(first.max(MIRRORED).min(number.get()))
+}
+
+/// Reads the records from `first` on, keeps them all, and gives the one that is wanted, which is not before
+/// `first` and less than a chunk behind it.
 ///
 /// `None` for any trouble: the caller reads the one record by itself, and reports what it meets.
-fn read_chunk<D: Device>(store: &Store<D>, number: RecordNumber) -> Option<KVec<u8>> {
+fn read_chunk<D: Device>(
+    store: &Store<D>,
+    first: RecordNumber,
+    number: RecordNumber,
+) -> Option<KVec<u8>> {
     let size = store.record_bytes();
-    let at = byte_offset(store, number)?;
-    let behind = store.record_count().saturating_sub(number.get());
+    let at = byte_offset(store, first)?;
+    let behind = store.record_count().saturating_sub(first.get());
     let wanted = usize::try_from(behind)
         .unwrap_or(usize::MAX)
         .saturating_mul(size)
@@ -122,7 +144,7 @@ fn read_chunk<D: Device>(store: &Store<D>, number: RecordNumber) -> Option<KVec<
     data::read_mapping(store, &store.mft(), Place::Record(number), at, &mut chunk).ok()?;
 
     let mut wanted_record = None;
-    let mut current = number;
+    let mut current = first;
     for bytes in chunk.chunks_exact(size.max(1)) {
         if current == number {
             let mut record = array::copied(bytes).ok()?;

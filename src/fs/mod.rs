@@ -74,6 +74,7 @@ mod list;
 pub mod mft;
 pub mod mft_growth;
 pub mod names;
+mod nearby;
 mod new_list;
 mod new_value;
 pub mod notice;

@@ -25,7 +25,8 @@ use super::{
     buffer::Buffer,
     cache::Cache,
     device::Device,
-    index::BlockKey, //
+    index::BlockKey,
+    nearby::Nearby, //
 };
 use crate::ondisk::{
     boot::Geometry,
@@ -62,6 +63,10 @@ pub struct Store<D: Device> {
     pub(super) blocks: Cache<BlockKey, Buffer>,
     /// The record that was read last, to notice who walks through `$MFT`.
     pub(super) last_record_hint: Atomic<u64>,
+    /// To notice who reads here and there in a part of `$MFT`.
+    pub(super) near_records: Nearby,
+    /// The same for the blocks of indexes.
+    pub(super) near_blocks: Nearby,
 }
 
 impl<D: Device> Store<D> {
@@ -80,6 +85,8 @@ impl<D: Device> Store<D> {
             records <- Cache::new(MAX_RECORDS),
             blocks <- Cache::new(MAX_INDEX_BLOCKS),
             last_record_hint: Atomic::new(0),
+            near_records: Nearby::new(),
+            near_blocks: Nearby::new(),
         })
     }
 

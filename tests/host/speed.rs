@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! How fast the codecs are: `cargo bench`. Beside ours, wimlib's on the same chunks, if it is there.
+//!
+//! wimlib has no LZNT1, and ntfs-3g only as a part of reading a file. So that is compared as a whole, if
+//! `NTFS_RS_SPEED_VOLUME` names the volume that `tests/run.sh --only speed` makes: the file `lznt1` on it is
+//! read unit by unit, from the memory in which the host keeps the image.
 
 mod support;
 
 use std::{
     hint::black_box,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use kernel::prelude::{KVec, GFP_KERNEL};
-use ntfs_rs::ondisk::compression::{lznt1, lznt1_compress, lzx, xpress};
+use ntfs_rs::{
+    fs::{
+        directory::{self, CaseMode},
+        volume::Volume,
+    },
+    ondisk::{
+        compression::{lznt1, lznt1_compress, lzx, xpress},
+        units::ByteOffset,
+    },
+};
 use support::{
+    device::FileDevice,
+    ntfs3g,
     random::Random,
     samples::sample,
     wimlib::{Codec, Wimlib},
@@ -97,6 +113,40 @@ fn wof(wimlib: &Wimlib, codec: Codec, size: usize, data: &[u8], kind: &str) {
     });
 }
 
+/// Bytes of the file that are compared, and those of a unit.
+const OF_FILE: usize = 4 << 20;
+const UNIT: usize = 65536;
+
+/// Reads a compressed file unit by unit.
+fn file(image: &Path) {
+    let device = FileDevice::open(image, 0).expect("the image");
+    let volume = Volume::open(device).expect("a volume");
+    let root = volume.root().expect("the root");
+    let name: Vec<u16> = "lznt1".encode_utf16().collect();
+    let found = directory::lookup(&volume, &root, &name, CaseMode::Exact).expect("the root");
+    let inode = volume.inode(found.expect("the file").reference);
+    let inode = inode.expect("the file");
+    let mut out = vec![0; OF_FILE];
+    measure("LZNT1 file", "ours", OF_FILE, || {
+        for (number, unit) in out.chunks_mut(UNIT).enumerate() {
+            let at = ByteOffset::new((number * UNIT) as u64);
+            let read = inode.read_at(&volume, at, unit).expect("the content");
+            assert_eq!(read, unit.len());
+        }
+    });
+    let Some(theirs) = ntfs3g::Stream::open(image, "/lznt1") else {
+        println!("LZNT1 file: no library of ntfs-3g here (libntfs-3g89t64)");
+        return;
+    };
+    let mut other = vec![0; OF_FILE];
+    measure("LZNT1 file", "ntfs-3g", OF_FILE, || {
+        for (number, unit) in other.chunks_mut(UNIT).enumerate() {
+            assert_eq!(theirs.read((number * UNIT) as u64, unit), unit.len());
+        }
+    });
+    assert!(out == other, "both have read the same");
+}
+
 fn main() {
     let program = std::fs::read(std::env::current_exe().expect("this program")).expect("it");
     let mut random = Random(7);
@@ -114,6 +164,9 @@ fn main() {
             }
             wof(wimlib, Codec::Lzx, lzx::CHUNK, data, kind);
         }
+    }
+    if let Some(image) = std::env::var_os("NTFS_RS_SPEED_VOLUME") {
+        file(Path::new(&image));
     }
     if wimlib.is_none() {
         println!("XPRESS and LZX: no wimlib here, which would have to encode (libwim15t64)");

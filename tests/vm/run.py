@@ -22,7 +22,9 @@ from report import Report, Tally
 # Those that need no module of ours, and those with guests: what takes longest comes first, so that both workers end together.
 WITHOUT_GUESTS = ("host", "fuzz", "checker")
 WITH_GUESTS = ("write", "corrupt", "features", "stress", "matrix", "devices", "mutations", "kunit", "images", "nfs")
-GROUPS = (*WITHOUT_GUESTS, *WITH_GUESTS)
+# What is timed, for people to judge. It runs after the others, when nothing else does.
+CAMPAIGN_ONLY = ("speed",)
+GROUPS = (*WITHOUT_GUESTS, *WITH_GUESTS, *CAMPAIGN_ONLY)
 # The short form judges a change, so it is the same each time; what is new to find is the campaign's.
 SHORT_SEED = 20261122
 
@@ -51,7 +53,8 @@ def main() -> int:
     parser.add_argument("--fstype", default="ntfs_rs", help="another driver in place of ours, to try the tests themselves")
     parser.add_argument("--module", type=Path, metavar="FILE", help="a module that is built already, for the kernel of the chosen groups")
     arguments = parser.parse_args()
-    chosen = [name for word in arguments.only or [] for name in word.split(",")] or list(GROUPS)
+    chosen = [name for word in arguments.only or [] for name in word.split(",")]
+    chosen = chosen or [name for name in GROUPS if arguments.campaign or name not in CAMPAIGN_ONLY]
     unknown = [name for name in chosen if name not in GROUPS]
     if unknown:
         parser.error(f"no such group: {', '.join(unknown)} (there are {', '.join(GROUPS)})")
@@ -75,7 +78,7 @@ def main() -> int:
     # A guest is busy on one processor most of the time, and so is the compiler.
     with ThreadPoolExecutor(arguments.jobs) as pool:
         # The first one, so that it is under way when a group waits for it.
-        module = pool.submit(group, "module") if base.ours and not base.built and set(chosen) & set(WITH_GUESTS) else None
+        module = pool.submit(group, "module") if base.ours and not base.built and set(chosen) & {*WITH_GUESTS, *CAMPAIGN_ONLY} else None
 
         def with_guest(name: str) -> Tally:
             if module and module.result().failed:
@@ -87,6 +90,9 @@ def main() -> int:
         running += [pool.submit(with_guest, name) for name in WITH_GUESTS if name in chosen]
         for done in [module, *running]:
             total.add(done.result() if done else Tally())
+        for name in CAMPAIGN_ONLY:
+            if name in chosen:
+                total.add(with_guest(name))
     print(f"logs in {base.logs}; {time.monotonic() - start:.0f} s in all")
     print(total.line(), flush=True)
     return 1 if total.failed or not total.passed else 0

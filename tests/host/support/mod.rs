@@ -7,6 +7,8 @@
 
 pub mod device;
 pub mod images;
+pub mod library;
+pub mod ntfs3g;
 pub mod random;
 pub mod samples;
 pub mod walk;

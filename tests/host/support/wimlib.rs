@@ -6,17 +6,11 @@
 //! linker finds it (Debian's package `libwim15t64`).
 
 use std::{
-    ffi::{c_char, c_int, c_uint, c_void, CString},
+    ffi::{c_int, c_uint, c_void},
     mem, ptr,
 };
 
-extern "C" {
-    fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
-    fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
-}
-
-/// `RTLD_NOW` of Linux.
-const NOW: c_int = 2;
+use super::library::Library;
 
 type Create = unsafe extern "C" fn(c_int, usize, c_uint, *mut *mut c_void) -> c_int;
 type CreateDecoder = unsafe extern "C" fn(c_int, usize, *mut *mut c_void) -> c_int;
@@ -43,20 +37,8 @@ pub struct Wimlib {
 impl Wimlib {
     /// Loads the library; `None` if this machine does not have it.
     pub fn load() -> Option<Self> {
-        let name = std::env::var("NTFS_RS_WIMLIB").unwrap_or_else(|_| "libwim.so.15".into());
-        let name = CString::new(name).expect("a name");
-        // SAFETY: The name is a C string; what the library does when it is loaded is in order.
-        let library = unsafe { dlopen(name.as_ptr(), NOW) };
-        if library.is_null() {
-            return None;
-        }
-        let find = |name: &str| {
-            let name = CString::new(name).expect("a name");
-            // SAFETY: The library is loaded, and is never unloaded.
-            let found = unsafe { dlsym(library, name.as_ptr()) };
-            assert!(!found.is_null(), "wimlib has {name:?}");
-            found
-        };
+        let library = Library::load("NTFS_RS_WIMLIB", "libwim.so.15")?;
+        let find = |name| library.find(name);
         // SAFETY: The types are those of `wimlib.h`.
         unsafe {
             Some(Self {

@@ -112,14 +112,15 @@ def mounted(fstype: str, device: str, options: str = "", flags: int = syscalls.M
 
 
 @contextlib.contextmanager
-def ntfs3g(image: str, options: str = "", readonly: bool = False) -> Iterator[str]:
+def ntfs3g(image: str, options: str = "", readonly: bool = False, streams: str = "xattr") -> Iterator[str]:
     """A mount by ntfs-3g: the oracle for reading, and the only writer that the tests trust.
 
-    It stays in the foreground, so that the end of the process tells that its last block is written.
+    It stays in the foreground, so that the end of the process tells that its last block is written. Named streams
+    are extended attributes, or with `streams="windows"` what is behind a colon in a path, which can be of any size.
     """
     target = f"/mnt/ntfs-3g-{os.getpid()}"
     os.makedirs(target, exist_ok=True)
-    words = ["streams_interface=xattr", "special_files=wsl", "no_def_opts", "allow_other", "no_detach"]
+    words = [f"streams_interface={streams}", "special_files=wsl", "no_def_opts", "allow_other", "no_detach"]
     words += ["ro"] if readonly else ["big_writes"]
     words += [options] if options else []
     process = subprocess.Popen(

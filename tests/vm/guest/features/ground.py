@@ -20,7 +20,8 @@ def digest(path: str) -> str:
 
 @dataclass
 class Ground:
-    """`device` is a read-only loop over `image`; `oracle` is what ntfs-3g listed on it."""
+    """`device` is a read-only loop over `image`; `oracle` is what ntfs-3g listed on it. `scratch` is a folder for small
+    volumes, `room` one for long ones; how much is done is what `campaign` says."""
 
     fstype: str
     image: str
@@ -28,6 +29,8 @@ class Ground:
     oracle: walk.Listing
     log: kmsg.Kmsg
     scratch: str
+    room: str
+    campaign: bool
 
     @contextlib.contextmanager
     def mount(self, options: str = "", flags: int = syscalls.MS_RDONLY, device: str = "", at: str = "/mnt/ground") -> Iterator[str]:

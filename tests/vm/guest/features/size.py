@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from .. import syscalls, volume
 from ..case import Report
+from . import records
 from .ground import Ground
 
 SIZE, CLUSTER = 4 << 40, 4096
@@ -48,7 +49,7 @@ def free(root: str) -> int:
 
 
 def run(report: Report, ground: Ground) -> None:
-    image = f"{ground.scratch}/wide.img"
+    image = f"{ground.room}/wide.img"
     with open(image, "wb") as file:
         file.truncate(SIZE)
     try:
@@ -66,6 +67,7 @@ def run(report: Report, ground: Ground) -> None:
         with report.case("after allocations and frees beside the count ntfs-3g counts the same clusters"):
             after, _ = free_by_ntfs3g(image)
             assert after == expected, (after, expected)
+        records.run(report, ground, image, 1_000_000 if ground.campaign else 20_000)
     finally:
         os.unlink(image)
 

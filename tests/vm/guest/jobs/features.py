@@ -17,9 +17,10 @@ THEMES = ("listing", "reading", "attributes", "options", "handles", "links", "xa
 def run(report: Report, plan: dict) -> None:
     folder = mount_disk(0, writable=True)
     image = f"{folder}/{plan['file']}.img"
+    room = mount_disk(plan["room"], writable=True) if "room" in plan else folder
     oracle = walk.Listing.load(f"{folder}/{plan['file']}.jsonl")
     with volume.loop(image) as device:
-        ground = Ground(plan["fstype"], image, device, oracle, kmsg.Kmsg(), folder)
+        ground = Ground(plan["fstype"], image, device, oracle, kmsg.Kmsg(), folder, room, plan["campaign"])
         for theme in THEMES:
             if plan["themes"] and theme not in plan["themes"]:
                 continue
@@ -27,7 +28,7 @@ def run(report: Report, plan: dict) -> None:
             with report.case("the theme runs to its end"):
                 importlib.import_module(f"guest.features.{theme}").run(report, ground)
     report.prefix = "geometry"
-    if "DISK1" in os.environ:
+    if "names" in plan:
         with report.case("a volume of 512-byte sectors on a virtio disk of 4096-byte sectors is read"):
             with open(f"/sys/block/{os.path.basename(os.environ['DISK1'])}/queue/logical_block_size") as size:
                 assert size.read().strip() == "4096"
