@@ -89,7 +89,7 @@ pub(crate) struct Disk {
     actions: Mutex<KVVec<Action>>,
     /// The unit of discarding in bytes; 0 if the device cannot.
     pub(crate) discard_unit: Atomic<u64>,
-    /// The byte at which a read stops.
+    /// The byte at which a read stops; with [`WHEN_READ`], when it has its bytes.
     stop_at: Atomic<u64>,
     /// Whether the next flush stops.
     stop_at_flush: Atomic<bool>,
@@ -106,6 +106,9 @@ pub(crate) enum Action {
     /// To forget so many bytes, from the first one on.
     Discard(u64, u64),
 }
+
+/// More than any offset has.
+const WHEN_READ: u64 = 1 << 62;
 
 /// The device that a volume in a test is on.
 pub(crate) struct Ram(pub(crate) Arc<Disk>);
@@ -131,6 +134,10 @@ impl Device for Ram {
         let bytes = self.0.bytes.lock();
         let from = bytes.get(start..).and_then(|rest| rest.get(..buf.len()));
         put(buf, 0, from.ok_or(EIO)?);
+        drop(bytes);
+        if self.0.stop_at.load(Relaxed) == at.get() | WHEN_READ {
+            self.0.stop.pass();
+        }
         Ok(())
     }
 
@@ -394,6 +401,12 @@ impl Disk {
     /// Lets the next read that begins at this byte stop.
     pub(crate) fn stop_reading(&self, at: ByteOffset) {
         self.stop_at.store(at.get(), Relaxed);
+        self.stop.arm();
+    }
+
+    /// Lets the next read that begins at this byte stop when it has its bytes.
+    pub(crate) fn stop_when_read(&self, at: ByteOffset) {
+        self.stop_at.store(at.get() | WHEN_READ, Relaxed);
         self.stop.arm();
     }
 

@@ -14,21 +14,29 @@ mod tests {
         kunit::{
             fixtures::{
                 put,
-                record::resident, //
+                record::{
+                    resident,
+                    RECORD_SIZE, //
+                },
             },
-            fs::disk::{
-                file,
-                mount,
-                open_file,
-                plain,
-                Disk,
-                Ram,
-                CLUSTER,
-                MFT_LCN, //
-                SAMPLE,
+            fs::{
+                disk::{
+                    file,
+                    mount,
+                    open_file,
+                    plain,
+                    Disk,
+                    Ram,
+                    CLUSTER,
+                    MFT_LCN,
+                    SAMPLE, //
+                },
+                sample::Sample, //
             },
         },
         ondisk::units::{
+            ByteCount,
+            ByteOffset,
             MftReference,
             RecordNumber,
             SequenceNumber, //
@@ -38,8 +46,10 @@ mod tests {
         prelude::*,
         sync::{
             atomic::Relaxed,
-            Arc, //
+            Arc,
+            Completion, //
         },
+        workqueue, //
     };
 
     fn files() -> Result<Arc<Disk>> {
@@ -94,6 +104,37 @@ mod tests {
             assert_eq!(plain(map(&volume, number))?, 1);
         }
         assert_eq!(disk.reads.load(Relaxed), reads);
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_read_ahead_before_a_record_was_written_is_not_kept() -> Result {
+        let sample = Arc::new(Sample::dense()?, GFP_KERNEL)?;
+        for number in [30, 31] {
+            let record = file(number, &[&resident(0x80, "", 1, b"x")?])?;
+            sample.disk.put_record(number, &record)?;
+        }
+        sample.volume.shrink(usize::MAX);
+        plain(map(&sample.volume, 31))?;
+        // With this one, all from the first on that has no copy are read.
+        let first = MFT_LCN * CLUSTER + 4 * RECORD_SIZE;
+        sample.disk.stop_when_read(ByteOffset::new(first as u64));
+        let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let (shared, told) = (sample.clone(), done.clone());
+        workqueue::system().try_spawn(GFP_KERNEL, move || {
+            let _ = map(&shared.volume, 30);
+            drop(shared);
+            told.complete_all();
+        })?;
+        sample.disk.stop.wait();
+        sample.set_size(100)?;
+        sample.save_all()?;
+        // Nobody has the changed record any more.
+        sample.volume.shrink(usize::MAX);
+        sample.disk.stop.release();
+        done.wait_for_completion();
+        let again = open_file(&sample.volume, SAMPLE)?;
+        assert_eq!(again.size(), ByteCount::new(100));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
             Relaxed, //
         },
@@ -358,6 +359,7 @@ impl Index {
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK);
         let mut chunk = KVVec::<u8>::zeroed(wanted, GFP_KERNEL).ok()?;
         let place = Place::Record(self.directory.number);
+        let written = store.written.load(Acquire);
         data::read_mapping(store, mapping, place, first, &mut chunk).ok()?;
 
         let mut wanted_block = None;
@@ -368,7 +370,7 @@ impl Index {
             if current == at {
                 wanted_block = Some(block).filter(|_| whole);
             } else if whole {
-                self.keep(store, current, block);
+                self.keep(store, current, block, written);
             }
             current = current.checked_add(ByteCount::new(u64_from_usize(size)))?;
         }
@@ -377,14 +379,18 @@ impl Index {
     }
 
     /// Puts a block that was read ahead into the cache.
-    fn keep<D: Device>(&self, store: &Store<D>, at: ByteOffset, block: KVec<u8>) {
+    ///
+    /// Not if anything was written since so many had been: then it may be another one by now.
+    fn keep<D: Device>(&self, store: &Store<D>, at: ByteOffset, block: KVec<u8>, written: u64) {
         let Some(vcn) = at.get().checked_div(u64::from(self.unit.bytes())) else {
             return;
         };
         let key = self.key(Vcn::new(vcn));
         // Without memory it is read when it is wanted.
         if let Ok(buffer) = store.blocks.get_or_insert(key, Buffer::index_block) {
-            buffer.fill_ahead(block);
+            if store.written.load(Acquire) == written {
+                buffer.fill_ahead(block);
+            }
         }
     }
 }

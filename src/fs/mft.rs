@@ -9,7 +9,10 @@
 
 use kernel::{
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::atomic::{
+        Acquire,
+        Relaxed, //
+    },
 };
 
 use super::{
@@ -141,6 +144,7 @@ fn read_chunk<D: Device>(
         .saturating_mul(size)
         .min(CHUNK);
     let mut chunk = KVVec::<u8>::zeroed(wanted, GFP_KERNEL).ok()?;
+    let written = store.written.load(Acquire);
     data::read_mapping(store, &store.mft(), Place::Record(number), at, &mut chunk).ok()?;
 
     let mut wanted_record = None;
@@ -151,7 +155,7 @@ fn read_chunk<D: Device>(
             finish(&mut record, number).ok()?;
             wanted_record = Some(record);
         } else {
-            keep(store, current, bytes);
+            keep(store, current, bytes, written);
         }
         store.last_record_hint.store(current.get(), Relaxed);
         current = RecordNumber::new(current.get().checked_add(1)?);
@@ -159,8 +163,9 @@ fn read_chunk<D: Device>(
     wanted_record
 }
 
-/// Puts a record that was read ahead into the cache, if it is in use and whole.
-fn keep<D: Device>(store: &Store<D>, number: RecordNumber, bytes: &[u8]) {
+/// Puts a record that was read ahead into the cache, if it is in use and whole, and as the device has it now:
+/// nothing was written since there were so many that had been.
+fn keep<D: Device>(store: &Store<D>, number: RecordNumber, bytes: &[u8], written: u64) {
     let Ok(header) = RecordHeader::parse(bytes) else {
         return;
     };
@@ -179,9 +184,12 @@ fn keep<D: Device>(store: &Store<D>, number: RecordNumber, bytes: &[u8]) {
             .records
             .get_or_insert(number, Buffer::extension_record),
     };
-    // Without memory it is read when it is wanted.
+    // Without memory it is read when it is wanted. From here on it is not changed without being read, so what
+    // counts is what was written before.
     if let Ok(buffer) = kept {
-        buffer.fill_ahead(record);
+        if store.written.load(Acquire) == written {
+            buffer.fill_ahead(record);
+        }
     }
 }
 

@@ -63,6 +63,9 @@ pub struct Store<D: Device> {
     pub(super) blocks: Cache<BlockKey, Buffer>,
     /// The record that was read last, to notice who walks through `$MFT`.
     pub(super) last_record_hint: Atomic<u64>,
+    /// Counts the records and index blocks that were written to the device: what was read ahead before is not
+    /// kept, since it may be what one of them was.
+    pub(super) written: Atomic<u64>,
     /// To notice who reads here and there in a part of `$MFT`.
     pub(super) near_records: Nearby,
     /// The same for the blocks of indexes.
@@ -85,6 +88,7 @@ impl<D: Device> Store<D> {
             records <- Cache::new(MAX_RECORDS),
             blocks <- Cache::new(MAX_INDEX_BLOCKS),
             last_record_hint: Atomic::new(0),
+            written: Atomic::new(0),
             near_records: Nearby::new(),
             near_blocks: Nearby::new(),
         })

@@ -13,7 +13,10 @@
 //! between may tell of more: for it that is done once more, with its lock held. One that was clean when the
 //! round began waits for the next.
 
-use kernel::sync::Arc;
+use kernel::sync::{
+    atomic::Release,
+    Arc, //
+};
 
 use super::{
     attribute::{
@@ -173,7 +176,10 @@ impl<D: Device> Store<D> {
             |what| Error::corrupt(place, what),
             |bytes| {
                 let at = mft::byte_offset(self, number).ok_or(Error::NotFound)?;
-                data::write_mapping(self, &mapping, place, at, bytes)?;
+                let written = data::write_mapping(self, &mapping, place, at, bytes);
+                // Before the buffer counts as clean, and can be forgotten.
+                self.written.fetch_add(1, Release);
+                written?;
                 match mft::mirror_place(self, number) {
                     Some(copy) => self.device().write(copy, bytes).map_err(Error::Device),
                     None => Ok(()),
@@ -240,7 +246,9 @@ impl Tree {
                     .map(|size| VcnUnit::new(size, store.geometry().cluster_size()))
                     .and_then(|unit| unit.to_offset(key.vcn))
                     .ok_or(Error::NotFound)?;
-                data::write_mapping(store, &self.mapping, place, at, bytes)
+                let written = data::write_mapping(store, &self.mapping, place, at, bytes);
+                store.written.fetch_add(1, Release);
+                written
             },
         )
     }
