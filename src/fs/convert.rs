@@ -24,6 +24,7 @@ use super::{
         Attribute,
         Mapping, //
     },
+    compressed,
     crowded::NamesOut,
     device::Device,
     error::{
@@ -33,7 +34,8 @@ use super::{
     file::check_writable,
     image::{
         unfit,
-        Image, //
+        Image,
+        Told, //
     },
     residency::{
         Form,
@@ -44,6 +46,10 @@ use super::{
     transaction::{
         PageId,
         Transaction, //
+    },
+    unit_batch::{
+        self,
+        write_runs, //
     },
     unrecorded::Unrecorded,
     volume::Volume, //
@@ -254,20 +260,20 @@ impl<'v> Prepared<'v> {
         let geometry = volume.geometry();
         let cluster = geometry.cluster_size();
         let size = ByteCount::new(u64_from_usize(value.len()));
-        let end = Vcn::new(cluster.clusters_for(size).get());
-        let allocator = volume.allocator()?;
-
-        let mut runlist = Runlist::new();
-        let unreserved = ClusterCount::ZERO;
-        let allocations = allocator.extend(volume, &mut runlist, end, unreserved, Purpose::Data)?;
+        let unit = data.compression_unit();
+        let (runlist, allocations) = match unit {
+            Some(unit) => unit_batch::write_all(volume, unit, value)?,
+            None => write_plain(volume, value)?,
+        };
+        let runs_end = runlist.end();
         let allocated = cluster
-            .to_bytes(ClusterCount::new(end.get()))
+            .to_bytes(ClusterCount::new(runs_end.get()))
             .ok_or(Error::NoSpace)?;
         let sizes = Sizes {
             allocated,
             data: size,
             initialized: size,
-            compressed: None,
+            compressed: unit.and_then(|_| cluster.to_bytes(compressed::taken(&runlist))),
         };
         let mapping = Arc::new(
             Mapping {
@@ -277,7 +283,6 @@ impl<'v> Prepared<'v> {
             },
             GFP_KERNEL,
         )?;
-        write_value(volume, data, &mapping, value)?;
         let image = Image::new(
             geometry,
             data.place(),
@@ -289,6 +294,10 @@ impl<'v> Prepared<'v> {
                 initialized: ByteCount::ZERO,
                 ..sizes
             },
+            unit.map(|unit| Told {
+                unit,
+                until: runs_end,
+            }),
         )?;
         let pairs = image.mapping_pairs(volume.record_bytes())?;
         Ok(Self {
@@ -381,17 +390,24 @@ impl<'v> Prepared<'v> {
     }
 }
 
-/// Writes the value to its clusters, with zeros up to their end.
-fn write_value<D: Device>(
-    volume: &Volume<D>,
-    data: &Attribute,
-    mapping: &Mapping,
+/// Writes the value to new clusters, with zeros up to their end.
+fn write_plain<'v, D: Device>(
+    volume: &'v Volume<D>,
     value: &[u8],
-) -> Result {
-    let length = usize::try_from(mapping.sizes.allocated.get()).map_err(|_| Error::NoSpace)?;
+) -> Result<(Runlist, KVec<Allocation<'v>>)> {
+    let cluster = volume.geometry().cluster_size();
+    let count = cluster.clusters_for(ByteCount::new(u64_from_usize(value.len())));
+    let end = Vcn::new(count.get());
+    let mut runlist = Runlist::new();
+    let unreserved = ClusterCount::ZERO;
+    let allocator = volume.allocator()?;
+    let allocations = allocator.extend(volume, &mut runlist, end, unreserved, Purpose::Data)?;
+    let length = cluster.to_bytes(count).ok_or(Error::NoSpace)?.get();
+    let length = usize::try_from(length).map_err(|_| Error::NoSpace)?;
     let mut bytes = KVVec::<u8>::zeroed(length, GFP_KERNEL)?;
     for (to, from) in bytes.iter_mut().zip(value) {
         *to = *from;
     }
-    super::data::write_mapping(volume, mapping, data.place(), ByteOffset::ZERO, &bytes)
+    write_runs(volume, &allocations, &bytes)?;
+    Ok((runlist, allocations))
 }

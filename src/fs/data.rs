@@ -13,7 +13,10 @@ use super::{
         Attribute,
         Mapping, //
     },
-    compressed,
+    compressed::{
+        self,
+        Unit, //
+    },
     device::Device,
     error::{
         Error,
@@ -214,11 +217,17 @@ pub fn map_extent<D: Device>(
     offset: ByteOffset,
 ) -> Result<ByteExtent> {
     check_supported(attribute)?;
+    if let Some(unit) = attribute.compression_unit() {
+        return locate_in_units(store, attribute, unit, offset);
+    }
     let mapping = attribute.mapping(store)?;
-    locate_in(store, attribute, &mapping, offset)
+    let (geometry, place) = (store.geometry(), attribute.place());
+    let initialized = attribute.sizes().initialized;
+    locate(geometry, &mapping, initialized, place, offset)
 }
 
-/// [`map_extent`] without waiting for anything; `None` if that would be needed, or is an error.
+/// [`map_extent`] without waiting for anything; `None` if that would be needed, is an error, or the value is
+/// compressed.
 pub fn map_extent_at_once<D: Device>(
     store: &Store<D>,
     attribute: &Attribute,
@@ -226,7 +235,12 @@ pub fn map_extent_at_once<D: Device>(
 ) -> Option<ByteExtent> {
     check_supported(attribute).ok()?;
     let mapping = attribute.mapping_if_loaded()?;
-    locate_in(store, attribute, &mapping, offset).ok()
+    if attribute.compression_unit().is_some() {
+        return None;
+    }
+    let (geometry, place) = (store.geometry(), attribute.place());
+    let initialized = attribute.sizes().initialized;
+    locate(geometry, &mapping, initialized, place, offset).ok()
 }
 
 /// What is at `offset` of a non-resident attribute, for who is only told of places: as [`map_extent`], but of a
@@ -246,18 +260,18 @@ pub fn layout<D: Device>(
     compressed::layout(geometry, &mapping, attribute.sizes(), unit, place, offset)
 }
 
-fn locate_in<D: Device>(
+fn locate_in_units<D: Device>(
     store: &Store<D>,
     attribute: &Attribute,
-    mapping: &Mapping,
+    unit: Unit,
     offset: ByteOffset,
 ) -> Result<ByteExtent> {
+    let unrecorded = attribute.unrecorded();
+    let mapping = attribute.mapping(store)?;
     let (geometry, place) = (store.geometry(), attribute.place());
+    let dirty = |from: ByteOffset| unrecorded.units.next(from.get()).map(ByteOffset::new);
     let sizes = attribute.sizes();
-    match attribute.compression_unit() {
-        Some(unit) => compressed::locate(geometry, mapping, sizes, unit, place, offset),
-        None => locate(geometry, mapping, sizes.initialized, place, offset),
-    }
+    compressed::locate(geometry, &mapping, sizes, unit, place, offset, dirty)
 }
 
 /// What is at `offset`, see [`map_extent`].

@@ -169,6 +169,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
             switch,
             sizes: self.image.sizes(),
             has_holes: flags.is_sparse(),
+            superseded: None,
         })
     }
 
@@ -196,6 +197,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
             parts: KVec::new(),
             head,
             sizes,
+            unit_shift: self.data.unit_shift(),
             old,
             reserved: self.reserved,
             is_mft: false,
@@ -218,6 +220,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
                 parts: parts.planned,
                 head: wanted.head(self.first.id, self.flags()),
                 sizes: self.image.sizes_for(self.flags()),
+                unit_shift: self.data.unit_shift(),
                 old: parts.old,
                 reserved: self.reserved,
                 is_mft: self.is_mft(),
@@ -389,7 +392,7 @@ impl Attribute {
         let pieces = self.pieces();
         let first = pieces.first().copied().ok_or(Error::NotFound)?;
         let seen = self.see(volume, first)?;
-        let flags = match has_holes {
+        let flags = match has_holes && self.compression_unit().is_none() {
             true => seen.flags.with_sparse(),
             false => seen.flags,
         };

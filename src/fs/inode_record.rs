@@ -81,7 +81,7 @@ pub fn write_inode<D: Device>(
             }
             let copies = write_records(volume, inode, changed, Some((data, &mut unrecorded)))?;
             unrecorded.behind = false;
-            if !file::has_promises(volume, data)? {
+            if !file::has_promises(volume, data, &unrecorded)? {
                 unrecorded.release();
             }
             copies
@@ -135,9 +135,11 @@ fn write_records<D: Device>(
         initialized: ByteCount::ZERO,
         compressed: None,
     });
+    let has_less = attributes.contains(FileAttributes::SPARSE)
+        || attributes.contains(FileAttributes::COMPRESSED);
     Ok(Some(Copies {
         times,
-        allocated_size: match attributes.contains(FileAttributes::SPARSE) {
+        allocated_size: match has_less {
             true => sizes.compressed.unwrap_or(sizes.allocated),
             false => sizes.allocated,
         },

@@ -25,6 +25,7 @@ mod options;
 mod super_block;
 mod symlink;
 mod trim;
+mod units;
 mod write;
 mod xattr;
 
