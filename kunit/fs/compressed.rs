@@ -253,14 +253,6 @@ mod tests {
     }
 
     #[test]
-    fn it_is_not_written() -> Result {
-        let (_, _, inode) = volume(2)?;
-        let stream = plain(inode.data())?.ok_or(ENOENT)?;
-        assert!(stream.unsupported().is_none() && stream.unwritable().is_some());
-        Ok(())
-    }
-
-    #[test]
     fn a_unit_without_bound_is_refused() -> Result {
         for shift in [10, 40, 255] {
             let (_, _, inode) = volume(shift)?;

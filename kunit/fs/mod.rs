@@ -20,6 +20,9 @@ mod bits;
 mod broken;
 mod cache;
 mod compressed;
+#[cfg(not(CONFIG_RUST))]
+mod compressed_model;
+mod compressed_writing;
 mod count;
 mod data;
 mod directory;

@@ -48,6 +48,10 @@ use crate::{
         },
     },
     ondisk::{
+        compression::lznt1_compress::{
+            compress,
+            Work, //
+        },
         time::NtTime,
         units::{
             ByteCount,
@@ -80,6 +84,23 @@ const SPARSE: Clusters<'static> = Clusters {
     initialized: 8 * CLUSTER as u64,
     compressed: Some(2 * CLUSTER as u64),
     mapping_pairs: &[0x11, 2, FIRST_LCN as u8, 0x01, 6, 0],
+    ..Clusters::DATA
+};
+
+/// Where the logarithm of the compression unit is in an attribute record.
+const UNIT_SHIFT_AT: usize = 0x22;
+/// Bytes of the units of [`Sample::compressed`].
+pub(crate) const UNIT: u64 = 4 * CLUSTER as u64;
+
+/// A unit in one cluster, one in all four, and one that is a hole.
+const COMPRESSED: Clusters<'static> = Clusters {
+    flags: 0x0001,
+    highest_vcn: 11,
+    allocated: 3 * UNIT,
+    data: 3 * UNIT,
+    initialized: 3 * UNIT,
+    compressed: Some(5 * CLUSTER as u64),
+    mapping_pairs: &[0x11, 1, FIRST_LCN as u8, 0x01, 3, 0x11, 4, 1, 0x01, 4, 0],
     ..Clusters::DATA
 };
 
@@ -118,6 +139,38 @@ impl Sample {
     /// Two clusters, and a hole of six behind them.
     pub(crate) fn sparse() -> Result<Self> {
         Self::new(&SPARSE.to_bytes()?)
+    }
+
+    /// Three units of four clusters: one in a single cluster, one as it is, and one that is a hole.
+    pub(crate) fn compressed() -> Result<Self> {
+        Self::compressed_until(3 * UNIT)
+    }
+
+    /// The same, of which so many bytes are initialized.
+    pub(crate) fn compressed_until(initialized: u64) -> Result<Self> {
+        let value = Clusters {
+            initialized,
+            ..COMPRESSED
+        };
+        let mut data = value.to_bytes()?;
+        *data.get_mut(UNIT_SHIFT_AT).ok_or(EINVAL)? = 2;
+        let sample = Self::new(&data)?;
+        let mut encoded = KVec::from_elem(0, 3 * CLUSTER, GFP_KERNEL)?;
+        let mut work = KVec::<Work>::zeroed(1, GFP_KERNEL)?;
+        let unit = KVec::from_elem(OLD, UNIT as usize, GFP_KERNEL)?;
+        let work = work.first_mut().ok_or(ENOMEM)?;
+        compress(&unit, &mut encoded, work).ok_or(EINVAL)?;
+        let encoded = encoded.get(..CLUSTER).ok_or(EINVAL)?;
+        sample.disk.write_cluster(FIRST_LCN, encoded);
+        sample.disk.write_cluster(FIRST_LCN + 4, &[OLD; CLUSTER]);
+        Ok(sample)
+    }
+
+    /// A few bytes in the record, of a value that is to be compressed.
+    pub(crate) fn compressed_small() -> Result<Self> {
+        let mut data = resident(0x80, "", 1, b"small, in the record")?;
+        *data.get_mut(0x0c).ok_or(EINVAL)? = 1;
+        Self::new(&data)
     }
 
     /// [`Sample::sparse`], in a record that is full but for `left` bytes.

@@ -8,6 +8,7 @@
 mod tests {
     use crate::{
         fs::{
+            compressed_writing,
             convert,
             data,
             error::{
@@ -24,6 +25,7 @@ mod tests {
                 Target, //
             },
             transaction::Transaction,
+            unit_batch::Batch,
             volume::RecordCounts, //
         },
         kunit::{
@@ -39,7 +41,8 @@ mod tests {
                     bytes,
                     offset,
                     Sample,
-                    CHANGED, //
+                    CHANGED,
+                    UNIT, //
                 },
             },
         },
@@ -135,7 +138,41 @@ mod tests {
         inode_record::write_inode(&sample.volume, &sample.inode, &CHANGED, false)
     }
 
-    const CASES: [Case; 20] = [
+    fn promise(sample: &Sample) -> FsResult {
+        let (at, length) = (offset(0), bytes(UNIT));
+        compressed_writing::promise(&sample.volume, &sample.data, at, length)
+    }
+
+    fn promised() -> Result<Sample> {
+        let sample = Sample::compressed()?;
+        plain(promise(&sample))?;
+        let (at, length) = (offset(UNIT), bytes(UNIT));
+        let (volume, data) = (&sample.volume, &sample.data);
+        plain(compressed_writing::promise(volume, data, at, length))?;
+        Ok(sample)
+    }
+
+    /// One unit that gets smaller, and one that does not.
+    fn write_units(sample: &Sample) -> FsResult {
+        let mut batch = Batch::new(&sample.volume, &sample.data)?;
+        for unit in [0, UNIT] {
+            let mut noise = unit;
+            for byte in batch.begin(offset(unit))? {
+                noise = noise.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ unit;
+                *byte = (noise >> 40) as u8 | 1;
+            }
+            let _ = batch.encode();
+        }
+        batch.write()
+    }
+
+    fn superseded() -> Result<Sample> {
+        let sample = promised()?;
+        plain(write_units(&sample))?;
+        Ok(sample)
+    }
+
+    const CASES: [Case; 27] = [
         Case {
             name: "resize_resident, longer",
             sample: Sample::small,
@@ -239,6 +276,45 @@ mod tests {
             sample: || Sample::crowded(8),
             // Seven free ones, of which four are set aside.
             act: |sample| sample.volume.reserve_records(4).map(drop),
+        },
+        Case {
+            name: "promise of units",
+            sample: Sample::compressed,
+            act: promise,
+        },
+        Case {
+            name: "writing units",
+            sample: promised,
+            act: write_units,
+        },
+        Case {
+            name: "write_inode, of units",
+            sample: superseded,
+            act: write_inode,
+        },
+        Case {
+            name: "set_size, within a unit",
+            sample: superseded,
+            act: |sample| set_size(sample, UNIT + 1),
+        },
+        Case {
+            name: "set_size, nothing, of units",
+            sample: superseded,
+            act: |sample| set_size(sample, 0),
+        },
+        Case {
+            name: "punch_hole, of units",
+            sample: superseded,
+            act: |sample| {
+                resize::punch_hole(&sample.volume, &sample.data, offset(UNIT), bytes(UNIT))
+            },
+        },
+        Case {
+            name: "make_non_resident, of units",
+            sample: Sample::compressed_small,
+            act: |sample| {
+                convert::make_non_resident(&sample.volume, &sample.data, &[b'v'; 2 * CLUSTER])
+            },
         },
         Case {
             name: "sync, of several records",
@@ -351,7 +427,11 @@ mod tests {
         expected: &End,
         turn: &str,
     ) -> Result {
-        let now = State::of(sample)?;
+        let mut now = State::of(sample)?;
+        if case.name == "writing units" {
+            // What is lost needs nothing that was set aside for it.
+            now.free = now.free.min(before.free);
+        }
         // The copies in directories come after the record, each in a transaction of its own.
         let told = now.record != before.record || now.sizes != before.sizes;
         if case.name.starts_with("write_inode") && told {
@@ -382,7 +462,8 @@ mod tests {
                         let changed = (0..now.len()).find(|at| now.get(*at) != image.get(*at));
                         // Clusters that are given back may have been written, and a sync has begun.
                         let in_mft = |at: usize| (MFT_LCN..MFT_LCN + 8).contains(&(at / CLUSTER));
-                        let may_write = ["make_non_resident", "sync", "outgrowing", "$MFT"];
+                        let may_write =
+                            ["make_non_resident", "sync", "outgrowing", "$MFT", "writing"];
                         let may_write = may_write.iter().any(|word| case.name.contains(word));
                         assert!(
                             changed.is_none_or(|at| may_write && !in_mft(at)),

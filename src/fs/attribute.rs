@@ -78,6 +78,7 @@ use crate::ondisk::{
     units::{
         AttributeId,
         ByteCount,
+        ByteOffset,
         ClusterCount,
         MftReference,
         Vcn, //
@@ -243,7 +244,10 @@ impl Attribute {
             let flags = attribute.flags;
             let (non_resident, sizes, unit) = match &attribute.form {
                 RecordForm::Resident { value, .. } => {
-                    (false, Some(sizes_of_resident(value.len())), None)
+                    let cluster = store.geometry().cluster_size();
+                    let unit = flags.is_compressed().then(|| Unit::of_windows(cluster));
+                    let sizes = sizes_of_resident(value.len());
+                    (false, Some(sizes), unit.flatten())
                 }
                 RecordForm::NonResident(part) if flags.is_compressed() => {
                     (true, part.sizes, Some(unit_of(store, place, part)?))
@@ -313,9 +317,25 @@ impl Attribute {
         self.flags
     }
 
-    /// The compression unit of a value in clusters that is compressed by LZNT1.
+    /// The compression unit of a value that is compressed by LZNT1; of one in its record, which it will have when it
+    /// leaves that.
     pub fn compression_unit(&self) -> Option<Unit> {
         self.unit
+    }
+
+    /// The logarithm of the clusters in a compression unit, as an attribute record has it; 0 if there is none.
+    pub(super) fn unit_shift(&self) -> u8 {
+        self.unit.map_or(0, Unit::shift)
+    }
+
+    /// The VCN behind a value of so many bytes: of one that is compressed, behind its last unit.
+    pub(super) fn end_of(&self, geometry: &Geometry, size: ByteCount) -> Result<Vcn> {
+        let cluster = geometry.cluster_size();
+        let Some(unit) = self.unit else {
+            return Ok(Vcn::new(cluster.clusters_for(size).get()));
+        };
+        let end = unit.next(ByteOffset::new(size.get()));
+        Ok(cluster.vcn_of(end.ok_or(Error::NoSpace)?))
     }
 
     /// Why the value cannot be read, if this driver does not know how.
@@ -335,14 +355,13 @@ impl Attribute {
 
     /// Why the value cannot be changed, if this driver does not know how.
     ///
-    /// Plain bytes in a value that is compressed, encrypted or elsewhere would be garbage to all others. One in
-    /// its record is never compressed, but would be once it leaves it.
+    /// Plain bytes in a value that is encrypted or elsewhere would be garbage to all others. One in its record is
+    /// never compressed, but would be once it leaves it.
     pub fn unwritable(&self) -> Option<Error> {
-        let compressed = Error::Unsupported("writing compressed data");
-        match self.flags.is_compressed() {
-            true => self.unsupported().or(Some(compressed)),
-            false => self.unsupported(),
-        }
+        let can_compress = self.unit.is_some_and(Unit::is_written);
+        let unfit = (self.flags.is_compressed() && !can_compress)
+            .then_some(Error::Unsupported("writing such compressed data"));
+        self.unsupported().or(unfit)
     }
 
     /// Why the value is not to be changed although it may be readable: what is broken would be made worse.

@@ -94,6 +94,7 @@ pub(super) fn remove<D: Device>(
         },
         old,
         reserved: (0, ClusterCount::ZERO),
+        unit_shift: 0,
         is_mft: false,
     };
     let switch = Switch::prepare(volume, &wanted, &base, &mut division)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Reading values that are compressed by LZNT1.
+//! Reading values that are compressed by LZNT1. They are written by [`super::compressed_writing`].
 //!
 //! Such a value is divided into compression units of some clusters, 16 as Windows makes them. A unit
 //! that has all of its clusters is as it is; one without any is zeros; one in between has its first
@@ -25,7 +25,10 @@ use super::{
         Place,
         Result, //
     },
-    runlist::Target,
+    runlist::{
+        Runlist,
+        Target, //
+    },
     store::Store, //
 };
 use crate::ondisk::{
@@ -44,6 +47,12 @@ use crate::ondisk::{
 
 /// The largest unit that is read: a bound for the memory that it takes. Windows has 64 KiB at most.
 const MAX_UNIT: u64 = 2 << 20;
+
+/// The logarithm of the clusters in a unit as Windows makes them.
+const SHIFT_OF_WINDOWS: u8 = 4;
+
+/// The largest clusters, in bytes, on which Windows compresses.
+const MAX_CLUSTER: u64 = 4096;
 
 /// The compression unit of a value.
 ///
@@ -65,20 +74,49 @@ impl Unit {
         (bytes <= MAX_UNIT).then_some(Self { clusters, bytes })
     }
 
+    /// The one that Windows gives to every value; `None` if it is too large.
+    pub(super) fn of_windows(cluster: ClusterSize) -> Option<Self> {
+        Self::new(cluster, SHIFT_OF_WINDOWS)
+    }
+
+    /// Whether values with such units are written: with clusters of no more than 4 KiB, since Windows compresses
+    /// nothing else.
+    pub(super) fn is_written(self) -> bool {
+        let cluster = self.bytes.checked_div(self.clusters.get());
+        cluster.is_some_and(|cluster| cluster <= MAX_CLUSTER)
+    }
+
     /// How many bytes it has, a power of two.
     pub fn bytes(self) -> u64 {
         self.bytes
     }
 
+    /// How many clusters it has at most, a power of two.
+    pub(super) fn clusters(self) -> ClusterCount {
+        self.clusters
+    }
+
+    /// The logarithm of its clusters.
+    pub(super) fn shift(self) -> u8 {
+        let shift = self.clusters.get().checked_ilog2().unwrap_or(0);
+        u8::try_from(shift).unwrap_or(0)
+    }
+
     /// Where the unit begins that holds a byte.
-    fn start_of(self, offset: ByteOffset) -> ByteOffset {
+    pub(super) fn start_of(self, offset: ByteOffset) -> ByteOffset {
         ByteOffset::new(offset.get() & !self.bytes.saturating_sub(1))
+    }
+
+    /// Where the first unit begins that is at or behind a byte; `None` if there is no number for that.
+    pub(super) fn next(self, offset: ByteOffset) -> Option<ByteOffset> {
+        let next = offset.get().checked_next_multiple_of(self.bytes)?;
+        Some(ByteOffset::new(next))
     }
 }
 
 /// How a unit is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     /// Not at all: zeros.
     Nothing,
     /// As it is.
@@ -91,7 +129,7 @@ enum Stored {
 ///
 /// Those that are missing count as there, so that reading them says why they are missing. A hole before
 /// or between the clusters is an error: what is decoded has none.
-fn stored(mapping: &Mapping, unit: Unit, first: Vcn, place: Place) -> Result<Stored> {
+pub(super) fn stored(mapping: &Mapping, unit: Unit, first: Vcn, place: Place) -> Result<Stored> {
     let Some(end) = first.checked_add(unit.clusters) else {
         return Ok(Stored::Nothing);
     };
@@ -114,6 +152,16 @@ fn stored(mapping: &Mapping, unit: Unit, first: Vcn, place: Place) -> Result<Sto
         ClusterCount::ZERO => Stored::Nothing,
         all if all >= unit.clusters => Stored::Plain,
         some => Stored::Compressed(some),
+    })
+}
+
+/// How many clusters the runs have.
+pub(super) fn taken(runlist: &Runlist) -> ClusterCount {
+    let clusters = runlist
+        .extents()
+        .filter(|run| matches!(run.target, Target::Clusters(_)));
+    clusters.fold(ClusterCount::ZERO, |sum, run| {
+        sum.checked_add(run.length).unwrap_or(sum)
     })
 }
 
@@ -231,7 +279,8 @@ fn of_length(memory: &mut KVVec<u8>, length: u64) -> Result<&mut [u8]> {
     Ok(memory.get_mut(..length).unwrap_or(&mut []))
 }
 
-/// What is at `offset`: to the end of its unit, or of the hole that goes on behind it.
+/// What is at `offset`: to the end of its unit, or of the hole that goes on behind it. In a hole `dirty` gives the first
+/// unit at or behind a byte that the page cache has and the device has not: that is promised, not a hole.
 pub(super) fn locate(
     geometry: &Geometry,
     mapping: &Mapping,
@@ -239,6 +288,7 @@ pub(super) fn locate(
     unit: Unit,
     place: Place,
     offset: ByteOffset,
+    dirty: impl Fn(ByteOffset) -> Option<ByteOffset>,
 ) -> Result<ByteExtent> {
     let cluster = geometry.cluster_size();
     let start = unit.start_of(offset);
@@ -255,8 +305,15 @@ pub(super) fn locate(
             let hole_end = found.offset.get().saturating_add(found.length.get());
             // Up to the last whole unit of the hole.
             let hole_end = unit.start_of(ByteOffset::new(hole_end)).get().max(end);
+            let next = dirty(start).map_or(hole_end, ByteOffset::get);
+            if next == start.get() {
+                return Ok(ByteExtent {
+                    source: Source::Promised,
+                    ..in_unit
+                });
+            }
             ByteExtent {
-                length: ByteCount::new(hole_end.saturating_sub(offset.get())),
+                length: ByteCount::new(hole_end.min(next).saturating_sub(offset.get())),
                 source: Source::Hole,
                 ..in_unit
             }
@@ -291,7 +348,7 @@ pub(super) fn layout(
         })
     };
     match stored(mapping, unit, cluster.vcn_of(start), place)? {
-        Stored::Nothing => locate(geometry, mapping, sizes, unit, place, offset),
+        Stored::Nothing => locate(geometry, mapping, sizes, unit, place, offset, |_| None),
         Stored::Plain => within(sizes.initialized),
         Stored::Compressed(_) => {
             let found = within(ByteCount::new(u64::MAX))?;

@@ -219,7 +219,10 @@ fn try_make_non_resident<D: Device, P: Probe>(
     if data.residency().hint() == Form::NonResident {
         return Ok(());
     }
-    let value = NewValue::write(volume, data.place(), value)?;
+    let value = match data.compression_unit() {
+        Some(unit) => NewValue::compress(volume, unit, value)?,
+        None => NewValue::write(volume, value)?,
+    };
     probe.at(Point::Prepared);
     commit(value, volume, data, &mut unrecorded, probe)
 }

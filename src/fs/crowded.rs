@@ -351,6 +351,7 @@ impl<'v, D: Device> Room<'v, D> {
             sizes: Sizes::NOTHING,
             old: KVec::new(),
             reserved: (0, ClusterCount::ZERO),
+            unit_shift: 0,
             is_mft: false,
         };
         let (moves, switch) =

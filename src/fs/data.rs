@@ -15,7 +15,10 @@ use super::{
         Attribute,
         Mapping, //
     },
-    compressed,
+    compressed::{
+        self,
+        Unit, //
+    },
     device::Device,
     error::{
         Error,
@@ -267,59 +270,17 @@ pub fn map_extent<D: Device>(
     offset: ByteOffset,
 ) -> Result<ByteExtent> {
     check_supported(attribute)?;
-    let mapping = attribute.mapping(store)?;
-    locate_in(store, attribute, &mapping, offset)
-}
-
-/// [`map_extent`] without waiting for anything; `None` if that would be needed, or is an error.
-pub fn map_extent_at_once<D: Device>(
-    store: &Store<D>,
-    attribute: &Attribute,
-    offset: ByteOffset,
-) -> Option<ByteExtent> {
-    check_supported(attribute).ok()?;
-    if attribute.may_have_lost() {
-        return None;
+    if let Some(unit) = attribute.compression_unit() {
+        return locate_in_units(store, attribute, unit, offset);
     }
-    let mapping = attribute.mapping_if_loaded()?;
-    locate_in(store, attribute, &mapping, offset).ok()
-}
-
-/// What is at `offset` of a non-resident attribute, for who is only told of places: as [`map_extent`], but of a
-/// compressed value it says which units are as they are. Bytes that are compressed are told with their clusters,
-/// the last of which stand for all bytes up to the end of the unit.
-pub fn layout<D: Device>(
-    store: &Store<D>,
-    attribute: &Attribute,
-    offset: ByteOffset,
-) -> Result<ByteExtent> {
-    let Some(unit) = attribute.compression_unit() else {
-        return map_extent(store, attribute, offset);
-    };
-    check_supported(attribute)?;
     let mapping = attribute.mapping(store)?;
     let (geometry, place) = (store.geometry(), attribute.place());
-    compressed::layout(geometry, &mapping, attribute.sizes(), unit, place, offset)
-}
-
-fn locate_in<D: Device>(
-    store: &Store<D>,
-    attribute: &Attribute,
-    mapping: &Mapping,
-    offset: ByteOffset,
-) -> Result<ByteExtent> {
-    let (geometry, place) = (store.geometry(), attribute.place());
-    let sizes = attribute.sizes();
-    match attribute.compression_unit() {
-        Some(unit) => compressed::locate(geometry, mapping, sizes, unit, place, offset),
-        None => {
-            let found = locate(geometry, mapping, sizes.initialized, place, offset)?;
-            Ok(match lost_blocks(geometry, attribute) {
-                Some(lost) => without_lost(found, lost),
-                None => found,
-            })
-        }
-    }
+    let initialized = attribute.sizes().initialized;
+    let found = locate(geometry, &mapping, initialized, place, offset)?;
+    Ok(match lost_blocks(geometry, attribute) {
+        Some(lost) => without_lost(found, lost),
+        None => found,
+    })
 }
 
 /// Of what was found, the part before or within the blocks that were lost.
@@ -341,6 +302,57 @@ fn without_lost(found: ByteExtent, lost: ByteSpan) -> ByteExtent {
         source,
         ..found
     }
+}
+
+/// [`map_extent`] without waiting for anything; `None` if that would be needed, is an error, or the value is
+/// compressed.
+pub fn map_extent_at_once<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+) -> Option<ByteExtent> {
+    check_supported(attribute).ok()?;
+    if attribute.may_have_lost() {
+        return None;
+    }
+    let mapping = attribute.mapping_if_loaded()?;
+    if attribute.compression_unit().is_some() {
+        return None;
+    }
+    let (geometry, place) = (store.geometry(), attribute.place());
+    let initialized = attribute.sizes().initialized;
+    locate(geometry, &mapping, initialized, place, offset).ok()
+}
+
+/// What is at `offset` of a non-resident attribute, for who is only told of places: as [`map_extent`], but of a
+/// compressed value it says which units are as they are. Bytes that are compressed are told with their clusters,
+/// the last of which stand for all bytes up to the end of the unit.
+pub fn layout<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let Some(unit) = attribute.compression_unit() else {
+        return map_extent(store, attribute, offset);
+    };
+    check_supported(attribute)?;
+    let mapping = attribute.mapping(store)?;
+    let (geometry, place) = (store.geometry(), attribute.place());
+    compressed::layout(geometry, &mapping, attribute.sizes(), unit, place, offset)
+}
+
+fn locate_in_units<D: Device>(
+    store: &Store<D>,
+    attribute: &Attribute,
+    unit: Unit,
+    offset: ByteOffset,
+) -> Result<ByteExtent> {
+    let unrecorded = attribute.unrecorded();
+    let mapping = attribute.mapping(store)?;
+    let (geometry, place) = (store.geometry(), attribute.place());
+    let dirty = |from: ByteOffset| unrecorded.units.next(from.get()).map(ByteOffset::new);
+    let sizes = attribute.sizes();
+    compressed::locate(geometry, &mapping, sizes, unit, place, offset, dirty)
 }
 
 /// What is at `offset`, see [`map_extent`].

@@ -171,6 +171,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
             switch,
             sizes: self.image.sizes(),
             has_holes: flags.is_sparse(),
+            superseded: None,
         })
     }
 
@@ -198,6 +199,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
             parts: KVec::new(),
             head,
             sizes,
+            unit_shift: self.data.unit_shift(),
             old,
             reserved: self.reserved,
             is_mft: false,
@@ -220,6 +222,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
                 parts: parts.planned,
                 head: wanted.head(self.first.id, self.flags()),
                 sizes: self.image.sizes_for(self.flags()),
+                unit_shift: self.data.unit_shift(),
                 old: parts.old,
                 reserved: self.reserved,
                 is_mft: self.is_mft(),
@@ -385,7 +388,7 @@ impl Attribute {
         unrecorded: &mut Unrecorded,
         taken: usize,
     ) -> Result {
-        let is_recorded = !unrecorded.behind && !file::has_promises(volume, self)?;
+        let is_recorded = !unrecorded.behind && !file::has_promises(volume, self, unrecorded)?;
         if taken == 0 || self.residency().hint() == Form::Resident || is_recorded {
             return Ok(());
         }
@@ -418,7 +421,7 @@ impl Attribute {
         let pieces = self.pieces();
         let first = pieces.first().copied().ok_or(Error::NotFound)?;
         let seen = self.see(volume, first)?;
-        let flags = match has_holes {
+        let flags = match has_holes && self.compression_unit().is_none() {
             true => seen.flags.with_sparse(),
             false => seen.flags,
         };

@@ -11,7 +11,7 @@
 //! 4. [`written`], when the transfer ended;
 //! 5. [`super::inode_record::write_inode`], whenever the record is to know.
 //!
-//! A value in its record is written by [`super::convert`].
+//! A value in its record is written by [`super::convert`], one that is compressed by [`super::compressed_writing`].
 //!
 //! Lock order: see [`super`]. The caller may have a folio locked. Each function locks the mapping
 //! against other changes; under that come the records, then the bitmaps.
@@ -85,6 +85,17 @@ pub(super) fn check_undamaged(data: &Attribute) -> Result {
     data.damage().map_or(Ok(()), Err)
 }
 
+/// [`check_writable`] for who writes clusters as they are.
+pub(super) fn check_clusters(data: &Attribute) -> Result {
+    check_writable(data)?;
+    match data.compression_unit() {
+        Some(_) => Err(Error::Unsupported(
+            "clusters of compressed data, as they are",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Promises clusters for a buffered write of `length` bytes at `at`, and says what is there.
 ///
 /// Of holes the clusters that the write touches get a place, contiguous as far as one was found; so the
@@ -96,7 +107,7 @@ pub fn reserve<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result<ByteExtent> {
-    check_writable(data)?;
+    check_clusters(data)?;
     volume.start_change()?;
     volume.with_freed(|| try_reserve(volume, data, at, length))
 }
@@ -274,9 +285,16 @@ fn is_promised(target: Target) -> bool {
 }
 
 /// Whether the records are still to be told of clusters of the value that they do not know now.
-pub(super) fn has_promises<D: Device>(volume: &Volume<D>, data: &Attribute) -> Result<bool> {
+pub(super) fn has_promises<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &Unrecorded,
+) -> Result<bool> {
     if data.residency().hint() == Form::Resident {
         return Ok(false);
+    }
+    if data.compression_unit().is_some() {
+        return Ok(!unrecorded.units.is_empty());
     }
     let mapping = data.mapping(volume)?;
     let is_open = |run: Extent| is_fresh(run.target) || is_promised(run.target);
@@ -327,6 +345,10 @@ pub(super) fn catch_up<D: Device>(
     unrecorded: &mut Unrecorded,
     waited: bool,
 ) -> Result {
+    if let Some(unit) = data.compression_unit() {
+        unrecorded.settle_units(unit, data.sizes().initialized.get());
+        return Ok(());
+    }
     if waited && unrecorded.has_forgotten() {
         return all_arrived(volume, data, unrecorded);
     }
@@ -359,9 +381,9 @@ pub(super) fn all_arrived<D: Device>(
 /// Whether no data is missing for good: an error of the device, told to somebody before, as long as nobody has written
 /// the range again.
 pub(super) fn check_complete(unrecorded: &Unrecorded) -> Result {
-    match unrecorded.lost() {
-        Some(_) => Err(Error::Device(EIO)),
-        None => Ok(()),
+    match unrecorded.lost().is_some() || unrecorded.units.has_lost() {
+        true => Err(Error::Device(EIO)),
+        false => Ok(()),
     }
 }
 

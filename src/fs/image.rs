@@ -10,6 +10,7 @@ use kernel::prelude::*;
 
 use super::{
     attribute::Mapping,
+    compressed::Unit,
     error::{
         Error,
         Place,
@@ -37,6 +38,7 @@ use crate::ondisk::{
     },
     units::{
         ByteCount,
+        ByteOffset,
         ClusterCount,
         Vcn, //
     }, //
@@ -51,12 +53,22 @@ pub(super) enum Holes {
     Gone,
 }
 
+/// What is special about a compressed value.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    pub(super) unit: Unit,
+    /// Before this, what has no runs is a hole; from here on it is still to come.
+    pub(super) until: Vcn,
+}
+
 /// What a record is to say of a value in clusters.
 pub(super) struct Image {
     pub(super) runlist: Runlist,
     sizes: Sizes,
+    /// Whether there are holes that the flags tell of.
     has_holes: bool,
     holes: Holes,
+    unit: Option<Unit>,
 }
 
 impl Image {
@@ -68,8 +80,16 @@ impl Image {
         memory: Sizes,
         settled: u64,
         recorded: Sizes,
+        unit: Option<Told>,
     ) -> Result<Self> {
         let cluster = geometry.cluster_size();
+        let clusters_for = |size: ByteCount| match unit {
+            Some(Told { unit, .. }) => {
+                let end = unit.next(ByteOffset::new(size.get())).unwrap_or_default();
+                cluster.vcn_of(end)
+            }
+            None => Vcn::new(cluster.clusters_for(size).get()),
+        };
         // From here on nothing that the record says can be seen.
         let unseen = Vcn::new(cluster.clusters_for(recorded.initialized).get());
         let mut runlist = Runlist::new();
@@ -95,10 +115,16 @@ impl Image {
                 runlist.push(target, part.length)?;
             }
         }
-        let needed = Vcn::new(cluster.clusters_for(memory.data).get());
+        let needed = clusters_for(memory.data);
+        if let Some(Told { until, .. }) = unit {
+            let end = needed.min(until);
+            if let Some(hole) = end.distance_from(runlist.end()) {
+                runlist.push(Target::Hole, hole)?;
+            }
+        }
         // A hole that the record tells of, and that is promised now, stays one until data is there.
-        let told = cluster.clusters_for(recorded.data.min(memory.data));
-        let runlist = without_promises(&runlist, Vcn::new(told.get()), needed)?;
+        let told = clusters_for(recorded.data.min(memory.data));
+        let runlist = without_promises(&runlist, told, needed)?;
 
         let mut taken = ClusterCount::ZERO;
         let mut has_holes = false;
@@ -120,8 +146,10 @@ impl Image {
                 initialized: ByteCount::new(settled).min(data),
                 compressed: cluster.to_bytes(taken),
             },
-            has_holes,
+            // Those of a compressed value are nothing special.
+            has_holes: has_holes && unit.is_none(),
             holes: Holes::Possible,
+            unit: unit.map(|told| told.unit),
         })
     }
 
@@ -174,7 +202,7 @@ impl Image {
             lowest_vcn: Vcn::ZERO,
             end: self.runlist.end(),
             sizes: self.sizes_for(head.flags),
-            compression_unit_shift: 0,
+            compression_unit_shift: self.unit.map_or(0, Unit::shift),
             mapping_pairs: pairs,
         })
         .map_err(unfit)

@@ -81,7 +81,7 @@ pub fn write_inode<D: Device>(
             }
             let copies = write_records(volume, inode, changed, Some((data, &mut unrecorded)))?;
             unrecorded.behind = false;
-            if !file::has_promises(volume, data)? {
+            if !file::has_promises(volume, data, &unrecorded)? {
                 unrecorded.release();
             }
             copies
@@ -130,9 +130,11 @@ fn write_records<D: Device>(
         return Ok(None);
     };
     let sizes = sizes.unwrap_or(Sizes::NOTHING);
+    let has_less = attributes.contains(FileAttributes::SPARSE)
+        || attributes.contains(FileAttributes::COMPRESSED);
     Ok(Some(Copies {
         times,
-        allocated_size: match attributes.contains(FileAttributes::SPARSE) {
+        allocated_size: match has_less {
             true => sizes.compressed.unwrap_or(sizes.allocated),
             false => sizes.allocated,
         },

@@ -10,6 +10,7 @@
 //! a base record and then an extension record of the same file:
 //!
 //! ```text
+//! the spare memory for encoding units (mutex), before folios as well
 //! marking the volume, syncing it (a mutex each)
 //! changes of the mapping of an attribute (mutex of its `Unrecorded`)
 //!   -> changes of trees (mutex)
@@ -50,15 +51,19 @@ pub mod bits;
 pub mod buffer;
 pub mod cache;
 pub mod catalog;
+mod changed_units;
 pub mod compressed;
+pub mod compressed_writing;
 pub mod convert;
 mod crowded;
 pub mod data;
 pub mod device;
 pub mod directory;
+mod dirty_units;
 mod division;
 mod draft;
 pub mod efs;
+mod encoder;
 pub mod error;
 mod extend;
 pub mod file;
@@ -98,6 +103,7 @@ mod switch;
 pub mod symlink;
 pub mod transaction;
 pub mod trim;
+pub mod unit_batch;
 pub mod unpack;
 pub mod unrecorded;
 mod view;

@@ -149,7 +149,7 @@ impl<'v> NewList<'v> {
         let place = list_place(wanted);
         data::write_mapping(volume, &mapping, place, ByteOffset::ZERO, list)?;
         let new = Self {
-            attribute: span.attribute(head, sizes)?,
+            attribute: span.attribute(head, sizes, 0)?,
             clusters,
         };
         Ok((new, reserved.min(count)))

@@ -13,11 +13,13 @@ use super::{
         Purpose, //
     },
     attribute::Mapping,
-    data,
+    compressed::{
+        self,
+        Unit, //
+    },
     device::Device,
     error::{
         Error,
-        Place,
         Result, //
     },
     image::{
@@ -25,6 +27,10 @@ use super::{
         unfit, //
     },
     runlist::Runlist,
+    unit_batch::{
+        self,
+        write_runs, //
+    },
     volume::Volume, //
 };
 use crate::ondisk::{
@@ -37,7 +43,6 @@ use crate::ondisk::{
     mapping_pairs,
     units::{
         ByteCount,
-        ByteOffset,
         ClusterCount,
         Vcn, //
     },
@@ -50,58 +55,72 @@ pub(super) struct NewValue<'v> {
     /// The mapping pairs of all runs; `None` if they are longer than a record.
     pairs: Option<KVec<u8>>,
     pub(super) sizes: Sizes,
+    unit: Option<Unit>,
 }
 
 impl<'v> NewValue<'v> {
-    /// Allocates clusters and writes the value to them, with zeros up to their end. `place` is for errors.
-    pub(super) fn write<D: Device>(
-        volume: &'v Volume<D>,
-        place: Place,
-        value: &[u8],
-    ) -> Result<Self> {
+    /// Allocates clusters and writes the value to them, with zeros up to their end.
+    pub(super) fn write<D: Device>(volume: &'v Volume<D>, value: &[u8]) -> Result<Self> {
         let cluster = volume.geometry().cluster_size();
-        let size = ByteCount::new(u64_from_usize(value.len()));
-        let end = Vcn::new(cluster.clusters_for(size).get());
-        let allocator = volume.allocator()?;
-
+        let count = cluster.clusters_for(ByteCount::new(u64_from_usize(value.len())));
+        let end = Vcn::new(count.get());
         let mut runlist = Runlist::new();
         let unreserved = ClusterCount::ZERO;
+        let allocator = volume.allocator()?;
         let allocations = allocator.extend(volume, &mut runlist, end, unreserved, Purpose::Data)?;
-        let allocated = cluster
-            .to_bytes(ClusterCount::new(end.get()))
-            .ok_or(Error::NoSpace)?;
-        let sizes = Sizes {
-            allocated,
-            data: size,
-            initialized: size,
-            compressed: None,
-        };
-        let mapping = Arc::new(
-            Mapping {
-                runlist,
-                sizes,
-                damage: None,
-            },
-            GFP_KERNEL,
-        )?;
-        let length = usize::try_from(allocated.get()).map_err(|_| Error::NoSpace)?;
+        let length = cluster.to_bytes(count).ok_or(Error::NoSpace)?.get();
+        let length = usize::try_from(length).map_err(|_| Error::NoSpace)?;
         let mut bytes = KVVec::<u8>::zeroed(length, GFP_KERNEL)?;
         for (to, from) in bytes.iter_mut().zip(value) {
             *to = *from;
         }
-        data::write_mapping(volume, &mapping, place, ByteOffset::ZERO, &bytes)?;
+        write_runs(volume, &allocations, &bytes)?;
+        Self::new(volume, value, None, runlist, allocations)
+    }
 
+    /// The same by compression units, each in as many clusters as it takes.
+    pub(super) fn compress<D: Device>(
+        volume: &'v Volume<D>,
+        unit: Unit,
+        value: &[u8],
+    ) -> Result<Self> {
+        let (runlist, allocations) = unit_batch::write_all(volume, unit, value)?;
+        Self::new(volume, value, Some(unit), runlist, allocations)
+    }
+
+    fn new<D: Device>(
+        volume: &'v Volume<D>,
+        value: &[u8],
+        unit: Option<Unit>,
+        runlist: Runlist,
+        allocations: KVec<Allocation<'v>>,
+    ) -> Result<Self> {
+        let cluster = volume.geometry().cluster_size();
+        let size = ByteCount::new(u64_from_usize(value.len()));
+        let allocated = cluster.to_bytes(ClusterCount::new(runlist.end().get()));
+        let sizes = Sizes {
+            allocated: allocated.ok_or(Error::NoSpace)?,
+            data: size,
+            initialized: size,
+            compressed: unit.and_then(|_| cluster.to_bytes(compressed::taken(&runlist))),
+        };
         let mut pairs = KVec::<u8>::zeroed(volume.record_bytes(), GFP_KERNEL)?;
-        let length = mapping_pairs::encode(encoded(&mapping.runlist, Vcn::ZERO), &mut pairs);
+        let length = mapping_pairs::encode(encoded(&runlist, Vcn::ZERO), &mut pairs);
         let pairs = length.map(|length| {
             pairs.truncate(length);
             pairs
         });
+        let mapping = Mapping {
+            runlist,
+            sizes,
+            damage: None,
+        };
         Ok(Self {
             allocations,
-            mapping,
+            mapping: Arc::new(mapping, GFP_KERNEL)?,
             pairs,
             sizes,
+            unit,
         })
     }
 
@@ -116,7 +135,7 @@ impl<'v> NewValue<'v> {
             lowest_vcn: Vcn::ZERO,
             end: self.mapping.runlist.end(),
             sizes: self.sizes,
-            compression_unit_shift: 0,
+            compression_unit_shift: self.unit.map_or(0, Unit::shift),
             mapping_pairs: self.pairs.as_ref().ok_or(Error::NoRoom)?,
         })
         .map_err(unfit)

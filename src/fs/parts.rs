@@ -67,12 +67,17 @@ pub(super) struct Span {
 
 impl Span {
     /// The attribute record.
-    pub(super) fn attribute(&self, head: &Head<'_>, sizes: Sizes) -> Result<KVec<u8>> {
+    pub(super) fn attribute(
+        &self,
+        head: &Head<'_>,
+        sizes: Sizes,
+        unit_shift: u8,
+    ) -> Result<KVec<u8>> {
         head.non_resident(&Part {
             lowest_vcn: self.lowest,
             end: self.end,
             sizes,
-            compression_unit_shift: 0,
+            compression_unit_shift: unit_shift,
             mapping_pairs: &self.pairs,
         })
         .map_err(unfit)

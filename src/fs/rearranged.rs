@@ -23,7 +23,6 @@ use super::{
     device::Device,
     error::{
         Error,
-        Place,
         Result, //
     },
     image::unfit,
@@ -72,17 +71,15 @@ const PLAIN: AttributeFlags = AttributeFlags::new(0);
 
 /// The value as it is to be.
 pub(super) struct Value<'v, 'b> {
-    place: Place,
     bytes: &'b [u8],
     /// Its clusters, if it was written to some.
     clusters: Option<NewValue<'v>>,
 }
 
 impl<'v, 'b> Value<'v, 'b> {
-    /// One that is nowhere yet. `place` is for errors.
-    pub(super) fn new(place: Place, bytes: &'b [u8]) -> Self {
+    /// One that is nowhere yet.
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
         Self {
-            place,
             bytes,
             clusters: None,
         }
@@ -97,7 +94,7 @@ impl<'v, 'b> Value<'v, 'b> {
     fn clusters<D: Device>(&mut self, volume: &'v Volume<D>) -> Result<&NewValue<'v>> {
         match &mut self.clusters {
             Some(clusters) => Ok(clusters),
-            none => Ok(none.insert(NewValue::write(volume, self.place, self.bytes)?)),
+            none => Ok(none.insert(NewValue::write(volume, self.bytes)?)),
         }
     }
 
@@ -333,6 +330,7 @@ impl<'v, D: Device> Plan<'_, 'v, D> {
             sizes: clusters.map_or(Sizes::NOTHING, |clusters| clusters.sizes),
             old: gone,
             reserved: (0, ClusterCount::ZERO),
+            unit_shift: 0,
             is_mft: false,
         };
         let (moves, switch) =

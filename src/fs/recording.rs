@@ -12,6 +12,7 @@ use kernel::{
 };
 
 use super::{
+    allocator::Freed,
     array,
     attribute::Attribute,
     device::Device,
@@ -25,7 +26,8 @@ use super::{
     image::{
         unfit,
         Holes,
-        Image, //
+        Image,
+        Told, //
     },
     list::Base,
     parts::Span,
@@ -60,6 +62,7 @@ use crate::ondisk::{
     },
     units::{
         AttributeId,
+        ByteOffset,
         ClusterCount,
         Vcn, //
     }, //
@@ -108,6 +111,8 @@ pub(super) struct Recording<'v, D: Device> {
     pub(super) switch: Option<Switch<'v, D>>,
     pub(super) sizes: Sizes,
     pub(super) has_holes: bool,
+    /// Clusters that the records do not tell of then.
+    pub(super) superseded: Option<Freed<'v>>,
 }
 
 impl<'v, D: Device> Recording<'v, D> {
@@ -131,6 +136,15 @@ impl<'v, D: Device> Recording<'v, D> {
         let seen = data.see(volume, first)?;
         let recorded = seen.sizes.ok_or(Error::NotFound)?;
         let mapping = data.mapping_to_change(volume)?;
+        let cluster = volume.geometry().cluster_size();
+        let told = data.compression_unit().map(|unit| {
+            let end = cluster.vcn_to_offset(mapping.runlist.end());
+            let next = end.and_then(|end| unrecorded.units.next(end.get()));
+            let until = next.map_or(Vcn::new(u64::MAX), |next| {
+                cluster.vcn_of(ByteOffset::new(next))
+            });
+            Told { unit, until }
+        });
         let image = Image::new(
             volume.geometry(),
             data.place(),
@@ -138,6 +152,7 @@ impl<'v, D: Device> Recording<'v, D> {
             data.sizes(),
             unrecorded.settled(),
             recorded,
+            told,
         )?
         .with(holes);
         let plan = Plan {
@@ -147,13 +162,21 @@ impl<'v, D: Device> Recording<'v, D> {
             first: &seen,
             reserved: unrecorded.reserved(),
         };
-        plan.prepare()
+        let superseded = prepare_superseded(volume, unrecorded)?;
+        Ok(Self {
+            superseded,
+            ..plan.prepare()?
+        })
     }
 
     /// For a value without a byte, which comes back into the base record.
     ///
     /// Nobody can find other bytes than none in it, whichever form he believes in.
-    pub(super) fn prepare_empty(volume: &'v Volume<D>, data: &Attribute) -> Result<Self> {
+    pub(super) fn prepare_empty(
+        volume: &'v Volume<D>,
+        data: &Attribute,
+        unrecorded: &Unrecorded,
+    ) -> Result<Self> {
         data.mapping_to_change(volume)?;
         let pieces = data.pieces();
         let mut old = KVec::new();
@@ -173,11 +196,13 @@ impl<'v, D: Device> Recording<'v, D> {
             parts: KVec::new(),
             head,
             sizes,
+            unit_shift: 0,
             old,
             reserved: (0, ClusterCount::ZERO),
             is_mft: false,
         };
         Ok(Self {
+            superseded: prepare_superseded(volume, unrecorded)?,
             volume,
             base: volume.record(data.owner().number, Role::Base)?,
             holder: None,
@@ -237,10 +262,26 @@ impl<'v, D: Device> Recording<'v, D> {
 
     /// The transaction has committed.
     pub(super) fn finish(self, unrecorded: &mut Unrecorded) {
+        if let Some(superseded) = self.superseded {
+            superseded.later();
+            unrecorded.superseded = KVVec::new();
+        }
         if let Some(switch) = self.switch {
             unrecorded.claimed(switch.finish(self.volume));
         }
     }
+}
+
+/// Gets ready to free the clusters in whose place memory has others.
+fn prepare_superseded<'v, D: Device>(
+    volume: &'v Volume<D>,
+    unrecorded: &Unrecorded,
+) -> Result<Option<Freed<'v>>> {
+    if unrecorded.superseded.is_empty() {
+        return Ok(None);
+    }
+    let runs = unrecorded.superseded.iter().copied();
+    volume.allocator()?.prepare_free(volume, runs).map(Some)
 }
 
 impl InPlace {
@@ -261,7 +302,7 @@ impl InPlace {
                 pairs: array::copied(&self.pairs)?,
             };
             let head = data.wanted().head(found.id, self.flags);
-            let attribute = span.attribute(&head, self.sizes)?;
+            let attribute = span.attribute(&head, self.sizes, data.unit_shift())?;
             transaction.change(page, |record| Change::delete_attribute(record, at))?;
             return transaction.change(page, |record| {
                 Change::create_attribute(record, at, &attribute)

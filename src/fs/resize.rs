@@ -32,6 +32,7 @@ use super::{
     },
     file::{
         all_arrived,
+        check_clusters,
         check_writable,
         replace_runs, //
     },
@@ -69,8 +70,7 @@ pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount
     let mut unrecorded = data.unrecorded();
     let old = data.sizes();
     let mapping = data.mapping_to_change(volume)?;
-    let cluster = volume.geometry().cluster_size();
-    let end = Vcn::new(cluster.clusters_for(size).get());
+    let end = data.end_of(volume.geometry(), size)?;
     if size >= old.data && size != ByteCount::ZERO {
         if let Some(hole) = end.distance_from(mapping.runlist.end()) {
             let runlist = mapping
@@ -82,6 +82,10 @@ pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount
         unrecorded.behind = true;
         return Ok(());
     }
+    unrecorded.units.forget(ByteSpan {
+        start: size.get(),
+        end: u64::MAX,
+    });
     let shorter = Sizes {
         data: size,
         initialized: old.initialized.min(size),
@@ -103,9 +107,9 @@ pub fn set_size<D: Device>(volume: &Volume<D>, data: &Attribute, size: ByteCount
     cut(volume, data, &mut unrecorded, &mapping, smaller, lost)
 }
 
-/// Makes the clusters that lie wholly in a range a hole.
+/// Makes the clusters that lie wholly in a range a hole; of a compressed value, the units that do.
 ///
-/// The bytes of the range that are in other clusters are for the caller to zero.
+/// The bytes of the range that are elsewhere are for the caller to zero.
 pub fn punch_hole<D: Device>(
     volume: &Volume<D>,
     data: &Attribute,
@@ -118,12 +122,35 @@ pub fn punch_hole<D: Device>(
     let mut unrecorded = data.unrecorded();
     let mapping = data.mapping_to_change(volume)?;
     let sizes = data.sizes();
-    let start = Vcn::new(cluster.clusters_for(ByteCount::new(at.get())).get());
-    let end = match at.checked_add(length) {
-        // The last cluster goes as well when the value ends in the range.
-        Some(end) if end.get() < sizes.data.get() => cluster.vcn_of(end),
-        _ => mapping.runlist.end(),
-    };
+    let start = data.end_of(volume.geometry(), ByteCount::new(at.get()))?;
+    let last = at
+        .checked_add(length)
+        .filter(|end| end.get() < sizes.data.get())
+        .map(|end| {
+            data.compression_unit()
+                .map_or(end, |unit| unit.start_of(end))
+        });
+    // The last cluster goes as well when the value ends in the range.
+    let end = last.map_or(mapping.runlist.end(), |last| cluster.vcn_of(last));
+    let first = cluster.vcn_to_offset(start).ok_or(Error::NotFound)?;
+    unrecorded.units.forget(ByteSpan {
+        start: first.get(),
+        end: last.map_or(u64::MAX, ByteOffset::get),
+    });
+    make_hole(volume, data, &mut unrecorded, &mapping, start, end)
+}
+
+/// Makes clusters a hole.
+pub(super) fn make_hole<D: Device>(
+    volume: &Volume<D>,
+    data: &Attribute,
+    unrecorded: &mut Unrecorded,
+    mapping: &Arc<Mapping>,
+    start: Vcn,
+    end: Vcn,
+) -> Result {
+    let cluster = volume.geometry().cluster_size();
+    let sizes = data.sizes();
     let end = end.min(mapping.runlist.end());
     let Some(hole) = end.distance_from(start) else {
         return Ok(());
@@ -147,7 +174,7 @@ pub fn punch_hole<D: Device>(
         sizes,
         form: Form::NonResident,
     };
-    cut(volume, data, &mut unrecorded, &mapping, holed, lost)
+    cut(volume, data, unrecorded, mapping, holed, lost)
 }
 
 /// Gives the holes of a range clusters, which read as zeros when they are behind the initialized size.
@@ -159,7 +186,7 @@ pub fn preallocate<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result {
-    check_writable(data)?;
+    check_clusters(data)?;
     volume.start_change()?;
     let end = at.checked_add(length).ok_or(Error::NoSpace)?;
     volume.with_freed(|| try_preallocate(volume, data, at, end))
@@ -217,7 +244,7 @@ pub fn collapse_range<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result {
-    check_writable(data)?;
+    check_clusters(data)?;
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
@@ -270,7 +297,7 @@ pub fn insert_range<D: Device>(
     at: ByteOffset,
     length: ByteCount,
 ) -> Result {
-    check_writable(data)?;
+    check_clusters(data)?;
     volume.start_change()?;
     let cluster = volume.geometry().cluster_size();
     let mut unrecorded = data.unrecorded();
@@ -433,7 +460,7 @@ fn record<D: Device>(
 ) -> Result {
     let recording = match form {
         Form::NonResident => Recording::prepare_with(volume, data, unrecorded, holes)?,
-        Form::Resident => Recording::prepare_empty(volume, data)?,
+        Form::Resident => Recording::prepare_empty(volume, data, unrecorded)?,
     };
     let mut transaction = Transaction::begin();
     let page = transaction.map_record(volume, recording.base(), data.owner())?;

@@ -37,7 +37,6 @@ use super::{
     error::{
         Error,
         Located,
-        Place,
         Result, //
     },
     inode::Inode,
@@ -144,8 +143,7 @@ fn put<D: Device>(
     if value.is_some() && old.is_encrypted {
         return Err(Error::Encrypted);
     }
-    let place = Place::Attribute(wanted.owner.number, wanted.type_);
-    let mut value = value.map(|bytes| Value::new(place, bytes));
+    let mut value = value.map(Value::new);
     if let (Some(value), [(piece, seen)]) = (&mut value, &*old.parts) {
         let fitting = match value.fitting(volume, &wanted, seen.id, seen.room) {
             // There may be room for it in another record.

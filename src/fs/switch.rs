@@ -95,6 +95,8 @@ pub(super) struct Division<'a> {
     pub(super) head: Head<'a>,
     /// The sizes for the part that begins at VCN 0.
     pub(super) sizes: Sizes,
+    /// The logarithm of the clusters in a compression unit.
+    pub(super) unit_shift: u8,
     /// The records that held parts up to now and do no more, and whether there is nothing else in them.
     pub(super) old: KVec<(Piece, bool)>,
     /// Records and clusters that were reserved for this.
@@ -190,7 +192,7 @@ impl<'v, D: Device> Switch<'v, D> {
         division: &Division<'_>,
         span: &Span,
     ) -> Result<Piece> {
-        let attribute = span.attribute(&division.head, division.sizes)?;
+        let attribute = span.attribute(&division.head, division.sizes, division.unit_shift)?;
         let whom = match division.is_mft {
             true => For::Mft,
             false if self.claimed.0 < division.reserved.0 => {

@@ -7,6 +7,8 @@
 //! that the record tells of is there, ranges are remembered: above it until the gap before them closes,
 //! and in fresh clusters, wherever they are, until those are whole. Should there be no memory for that,
 //! one is forgotten: the mark then moves when all data was waited for, at the next sync.
+//!
+//! Of a compressed value the units are remembered that are not on the device, see [`super::dirty_units`].
 
 use kernel::{
     alloc::AllocError,
@@ -14,9 +16,14 @@ use kernel::{
 };
 
 use super::{
-    allocator::Reservation,
+    allocator::{
+        Reservation,
+        Run, //
+    },
     array,
+    compressed::Unit,
     device::Device,
+    dirty_units::DirtyUnits,
     volume::Volume, //
 };
 use crate::ondisk::units::ClusterCount;
@@ -47,6 +54,10 @@ pub struct Unrecorded {
     records: Option<Reservation>,
     /// Clusters that are set aside for a list of them.
     clusters: Option<Reservation>,
+    /// Of a compressed value, the units that are not on the device.
+    pub(super) units: DirtyUnits,
+    /// Clusters in whose place others are in memory: they are freed with the change of the record that tells so.
+    pub(super) superseded: KVVec<Run>,
 }
 
 impl Unrecorded {
@@ -60,6 +71,8 @@ impl Unrecorded {
             lost: None,
             records: None,
             clusters: None,
+            units: DirtyUnits::new(),
+            superseded: KVVec::new(),
         }
     }
 
@@ -100,12 +113,14 @@ impl Unrecorded {
         if let Some(reservation) = &mut self.clusters {
             reservation.claimed(clusters);
         }
+        self.units.set_roomy(None);
     }
 
     /// Gives back what is set aside: the records know all.
     pub(super) fn release(&mut self) {
         self.records = None;
         self.clusters = None;
+        self.units.set_roomy(None);
     }
 
     /// All data before this byte is on the device, but for that of fresh clusters.
@@ -141,6 +156,11 @@ impl Unrecorded {
             start: span.start.max(self.settled),
             ..span
         })
+    }
+
+    /// Moves the mark of a compressed value, of which all before `initialized` is on the device but for some units.
+    pub(super) fn settle_units(&mut self, unit: Unit, initialized: u64) {
+        self.settled = self.units.settled(unit, self.settled, initialized);
     }
 
     /// All data was waited for that was there when the value was initialized up to `end`.

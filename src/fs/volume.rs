@@ -27,6 +27,7 @@ use super::{
     catalog::Catalog,
     data,
     device::Device,
+    encoder::SpareEncoder,
     error::{
         Error,
         Located,
@@ -99,6 +100,7 @@ pub struct Volume<D: Device> {
     record_allocator: Result<Pin<KBox<Records>>>,
     notices: KVec<Notice>,
     writing: Pin<KBox<Writing>>,
+    spare_encoder: Pin<KBox<SpareEncoder>>,
 }
 
 impl<D: Device> core::ops::Deref for Volume<D> {
@@ -142,6 +144,7 @@ impl<D: Device> Volume<D> {
             return Err(Error::NoMemory);
         }
         let writing = KBox::pin_init(Writing::new(), GFP_KERNEL).map_err(|_| Error::NoMemory)?;
+        let spare = KBox::pin_init(SpareEncoder::new(), GFP_KERNEL);
         let volume = Self {
             store,
             upcase,
@@ -153,6 +156,7 @@ impl<D: Device> Volume<D> {
             record_allocator,
             notices,
             writing,
+            spare_encoder: spare.map_err(|_| Error::NoMemory)?,
         };
         Ok(KBox::new(volume, GFP_KERNEL)?)
     }
@@ -176,6 +180,11 @@ impl<D: Device> Volume<D> {
     /// How far the volume is written.
     pub(super) fn writing(&self) -> &Writing {
         &self.writing
+    }
+
+    /// The memory in which units are encoded when there is no other.
+    pub(super) fn spare_encoder(&self) -> &SpareEncoder {
+        &self.spare_encoder
     }
 
     /// The allocator, or why there is none.

@@ -6,7 +6,8 @@
 //! here, is copied by `fs::data`, which looks a second time with the record locked (see
 //! `fs::residency`). So is the value of a volume whose clusters are smaller than what the device
 //! transfers, and content that is compressed: its folios are as large as the units of that, so that
-//! each is decoded once.
+//! each is decoded once. What LZNT1 has compressed is written back by units as well, see
+//! `fs::compressed_writing`.
 //!
 //! Lock order: the folio is locked before any lock of `fs`.
 
@@ -14,6 +15,7 @@ use super::{
     error::report_file,
     inode,
     iomap::Data,
+    units,
     NtfsRs, //
 };
 use crate::{
@@ -27,8 +29,10 @@ use crate::{
         address_space::{
             self,
             Copied,
+            Kept,
             Readahead, //
         },
+        dirty_folios::DirtyFolios,
         folio::LockedFolio,
         inode::Inode,
         iomap, //
@@ -59,8 +63,16 @@ impl address_space::Operations<NtfsRs> for DataCache {
         }
     }
 
-    fn is_in_blocks(inode: &Inode<NtfsRs>) -> bool {
-        inode::uses_iomap(inode)
+    fn kept(inode: &Inode<NtfsRs>) -> Kept {
+        inode::kept(inode)
+    }
+
+    fn has_units(inode: &Inode<NtfsRs>) -> bool {
+        inode::unit(inode).is_some()
+    }
+
+    fn write_units(inode: &Inode<NtfsRs>, folios: &mut DirtyFolios<'_, NtfsRs>) -> Result {
+        units::write(inode, folios)
     }
 
     fn check_writable(inode: &Inode<NtfsRs>) -> Result {
@@ -79,7 +91,7 @@ impl address_space::Operations<NtfsRs> for DataCache {
             .map_err(|error| report_file(inode, error))?;
         Ok(match form {
             Form::Resident => Copied::Done,
-            Form::NonResident => Copied::InBlocks,
+            Form::NonResident => Copied::Moved,
         })
     }
 

@@ -8,6 +8,7 @@ use super::{
     error::report_file,
     inode,
     iomap::Data,
+    units,
     write,
     NtfsRs,
     Volume, //
@@ -23,6 +24,7 @@ use crate::{
         ByteOffset, //
     },
     vfs::{
+        address_space::Kept,
         inode::Inode,
         inode_lock::InvalidateLock,
         iomap_write::{
@@ -63,6 +65,10 @@ pub(super) fn fallocate(inode: &Inode<NtfsRs>, mode: u32, start: u64, length: u6
     let end = start.checked_add(length).ok_or(EFBIG)?;
     i64::try_from(end).map_err(|_| EFBIG)?;
     inode.dio_wait();
+    let keeps_size = mode & mode::KEEP_SIZE != 0;
+    if inode::unit(inode).is_some() {
+        return in_units(inode, mode & !mode::KEEP_SIZE, keeps_size, (start, end));
+    }
     if !inode::uses_iomap(inode) {
         write::move_to_clusters(inode)?;
     }
@@ -72,7 +78,6 @@ pub(super) fn fallocate(inode: &Inode<NtfsRs>, mode: u32, start: u64, length: u6
         end,
         unit: Data::unit(inode),
     };
-    let keeps_size = mode & mode::KEEP_SIZE != 0;
     match mode & !mode::KEEP_SIZE {
         // Nothing is shared here, so what is left of it is that there are clusters.
         mode::ALLOCATE | mode::UNSHARE_RANGE => range.allocate(keeps_size),
@@ -81,6 +86,39 @@ pub(super) fn fallocate(inode: &Inode<NtfsRs>, mode: u32, start: u64, length: u6
         mode::COLLAPSE_RANGE if !keeps_size => range.collapse(),
         mode::INSERT_RANGE if !keeps_size => range.insert(),
         _ => Err(EOPNOTSUPP),
+    }
+}
+
+/// Changes a range of a compressed file. Nothing can be set aside for it, as on Windows, nor can units move.
+fn in_units(
+    inode: &Inode<NtfsRs>,
+    mode: u32,
+    keeps_size: bool,
+    (start, end): (u64, u64),
+) -> Result {
+    let (makes_zeros, may_grow) = match mode {
+        mode::ALLOCATE | mode::UNSHARE_RANGE if !keeps_size => (false, true),
+        mode::ZERO_RANGE => (true, !keeps_size),
+        mode::PUNCH_HOLE => (true, false),
+        _ => return Err(EOPNOTSUPP),
+    };
+    if inode::kept(inode) == Kept::InMetadata {
+        write::move_to_clusters(inode)?;
+    }
+    if makes_zeros {
+        units::with_space(inode, || {
+            let range = Range {
+                lock: InvalidateLock::lock(inode),
+                start,
+                end,
+                unit: inode::unit(inode).ok_or(EOPNOTSUPP)?,
+            };
+            range.punch_units()
+        })?;
+    }
+    match may_grow && end > inode.size() {
+        true => write::grow(&InvalidateLock::lock(inode), end),
+        false => Ok(()),
     }
 }
 
@@ -131,6 +169,26 @@ impl Range<'_> {
         iomap_write::zero_range(&self.lock, last, end)?;
         if first < last {
             self.inode().truncate_pagecache_range(first, last)?;
+            self.change(first, last, resize::punch_hole)?;
+        }
+        Ok(())
+    }
+
+    /// Makes holes of the units that are wholly in the range, or from its begin to the end of the file, and zeros of
+    /// the rest.
+    fn punch_units(&self) -> Result {
+        let size = self.inode().size();
+        let end = self.end.min(size);
+        let first = up(self.start, self.unit).min(end);
+        let last = match end == size {
+            true => end,
+            false => down(end, self.unit).max(first),
+        };
+        units::zero(&self.lock, self.start, first)?;
+        units::zero(&self.lock, last, end)?;
+        if first < last {
+            self.inode()
+                .truncate_pagecache_range(first, up(last, self.unit))?;
             self.change(first, last, resize::punch_hole)?;
         }
         Ok(())

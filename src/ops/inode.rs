@@ -50,6 +50,7 @@ use crate::{
         }, //
     },
     vfs::{
+        address_space::Kept,
         iattr::Iattr,
         inode::{
             file_flags,
@@ -62,7 +63,10 @@ use crate::{
             Kstat, //
         },
         mode,
-        new_inode::NewInode,
+        new_inode::{
+            FolioSizes,
+            NewInode, //
+        },
         super_block::SuperBlock,
         time::Timespec, //
     },
@@ -158,8 +162,14 @@ fn fill(
             if let Some(stream) = clusters_of(&file).filter(|_| raw.is_none()) {
                 inode.set_valid_size(stream.sizes().initialized.get());
             }
-            let unit = file.unit().unwrap_or(0);
-            inode.set_file::<Regular, Regular, DataCache>(data.uses_iomap, unit);
+            let folios = match (file.unit(), file.is_overlaid()) {
+                // One is read, and written, with its unit.
+                (Some(unit), false) => FolioSizes::Exactly(unit),
+                (Some(unit), true) => FolioSizes::AtLeast(unit),
+                (None, _) if data.uses_iomap => FolioSizes::Any,
+                (None, _) => FolioSizes::Pages,
+            };
+            inode.set_file::<Regular, Regular, DataCache>(folios);
         }
         Kind::Symlink => {
             // A link that cannot be read has no length, and says why when it is followed.
@@ -241,6 +251,24 @@ pub(super) fn uses_iomap(inode: &Inode<NtfsRs>) -> bool {
     is_plain && inode.super_block().data().uses_iomap && clusters_of(file).is_some()
 }
 
+/// The bytes of the units in which the unnamed stream is compressed by LZNT1, or will be when it leaves its record.
+pub(super) fn unit(inode: &Inode<NtfsRs>) -> Option<u64> {
+    let file = &inode.data().file;
+    file.unit().filter(|_| !file.is_overlaid())
+}
+
+/// Where the content is, as far as the hint tells.
+pub(super) fn kept(inode: &Inode<NtfsRs>) -> Kept {
+    if uses_iomap(inode) {
+        return Kept::InBlocks;
+    }
+    let is_in_clusters = clusters_of(&inode.data().file).is_some();
+    match is_in_clusters && unit(inode).is_some() {
+        true => Kept::InUnits,
+        false => Kept::InMetadata,
+    }
+}
+
 /// Whether this driver can read the unnamed stream; if not, why, in the log.
 pub(super) fn check_readable(inode: &Inode<NtfsRs>) -> Result {
     let checked = match raw(inode) {
@@ -258,12 +286,17 @@ pub(super) fn writable_stream(inode: &Inode<NtfsRs>) -> Result<&Attribute> {
 
 /// Whether this driver can change the unnamed stream; if not, why, in the log.
 ///
-/// Plain bytes in a stream that is compressed, encrypted or elsewhere would be garbage to all others. A
-/// value in its record is never compressed, but would be once it leaves it.
+/// Plain bytes in a stream that is encrypted or elsewhere would be garbage to all others. A unit of one that is
+/// compressed has to be in one folio.
 pub(super) fn check_writable(inode: &Inode<NtfsRs>) -> Result {
     check_not_stopped(inode)?;
     let refused = match inode.data().file.data() {
-        Ok(Some(stream)) => stream.unwritable(),
+        Ok(Some(stream)) => {
+            // (A folio may have several.)
+            let is_divided = unit(inode).is_some_and(|unit| unit > inode.min_folio_bytes());
+            let divided = FsError::Unsupported("writing compressed data without large folios");
+            stream.unwritable().or(is_divided.then_some(divided))
+        }
         Ok(None) => Some(FsError::Unsupported(
             "file without a data stream, to be written",
         )),

@@ -26,6 +26,7 @@ mod posix_acl;
 mod super_block;
 mod symlink;
 mod trim;
+mod units;
 mod write;
 mod xattr;
 

@@ -4,19 +4,24 @@
 //!
 //! A value in its record is changed through its page in the page cache, which is copied to the record when
 //! it is written back. When it gets too long for the record it moves to clusters, with the inode and its
-//! first folio locked: so while the inode is locked, the hint where the value is does not change.
+//! first folio locked: so while the inode is locked, the hint where the value is does not change. One that is
+//! compressed is changed through its page as well, see [`super::units`].
 //!
 //! Lock order: the inode, its mapping (`InvalidateLock`), a folio, and then the locks of `fs`. The user's
 //! memory is touched with the inode locked only.
 
 use super::{
-    address_space,
+    address_space::{
+        self,
+        DataCache, //
+    },
     error::report_file,
     inode,
     iomap::{
         self,
         Data, //
     },
+    units,
     NtfsRs, //
 };
 use crate::{
@@ -27,6 +32,7 @@ use crate::{
     },
     ondisk::units::ByteCount,
     vfs::{
+        address_space::Kept,
         folio::{
             self,
             HeldFolio, //
@@ -40,7 +46,8 @@ use crate::{
             self,
             WriteOperations, //
         },
-        kiocb::Kiocb, //
+        kiocb::Kiocb,
+        units::UnitOperations, //
     },
 };
 use kernel::{
@@ -131,7 +138,10 @@ fn buffered(iocb: &mut Kiocb<'_, NtfsRs>, from: &mut IovIterSource<'_>) -> Resul
     let inode = iocb.inode();
     let end = iocb.pos().saturating_add(u64::try_from(from.len())?);
     if room(inode, end)? == Form::NonResident {
-        return to_clusters(iocb, from);
+        return match inode::kept(inode) {
+            Kept::InUnits => to_units(iocb, from),
+            _ => to_clusters(iocb, from),
+        };
     }
     let written = iocb.perform_write(from);
     if inode.size() < end {
@@ -149,6 +159,30 @@ fn to_clusters(iocb: &mut Kiocb<'_, NtfsRs>, from: &mut IovIterSource<'_>) -> Re
         grow(&InvalidateLock::lock(inode), pos)?;
     }
     let written = begin_at(inode, pos).and_then(|()| pieces(iocb, from));
+    if written.is_err() && pos > size {
+        // Only room for what did not come. It stays zeros if this fails.
+        let _ = shrink(&InvalidateLock::lock(inode), size);
+    }
+    if inode.size() != size {
+        inode.mark_dirty();
+    }
+    written
+}
+
+/// Writes to the page cache of a compressed value.
+fn to_units(iocb: &mut Kiocb<'_, NtfsRs>, from: &mut IovIterSource<'_>) -> Result<usize> {
+    let inode = iocb.inode();
+    let (size, pos) = (inode.size(), iocb.pos());
+    if pos > size {
+        grow(&InvalidateLock::lock(inode), pos)?;
+    }
+    let begun = match inode.valid_size() < pos {
+        true => units::with_space(inode, || {
+            units::extend_valid(&InvalidateLock::lock(inode), pos)
+        }),
+        false => Ok(()),
+    };
+    let written = begun.and_then(|()| iocb.perform_write(from));
     if written.is_err() && pos > size {
         // Only room for what did not come. It stays zeros if this fails.
         let _ = shrink(&InvalidateLock::lock(inode), size);
@@ -208,7 +242,7 @@ fn write_piece(
 /// Makes room for a value of `end` bytes at least, and says where the value is then. Its size is not changed,
 /// only that of its room.
 fn room(inode: &Inode<NtfsRs>, end: u64) -> Result<Form> {
-    if inode::uses_iomap(inode) {
+    if inode::kept(inode) != Kept::InMetadata {
         return Ok(Form::NonResident);
     }
     if end <= inode.size() {
@@ -232,7 +266,7 @@ fn resize_resident(inode: &Inode<NtfsRs>, size: u64) -> Result<Form> {
 /// Moves a value from its record to clusters, if it is not there yet. The inode is locked.
 pub(super) fn move_to_clusters(inode: &Inode<NtfsRs>) -> Result {
     let mut first = HeldFolio::get(inode, 0)?;
-    if inode::uses_iomap(inode) {
+    if inode::kept(inode) != Kept::InMetadata {
         return Ok(());
     }
     if !first.is_up_to_date() {
@@ -246,7 +280,12 @@ pub(super) fn move_to_clusters(inode: &Inode<NtfsRs>) -> Result {
     inode.set_valid_size(size);
     let volume = inode.super_block().data().volume();
     convert::make_non_resident(&volume, inode::writable_stream(inode)?, &value)
-        .map_err(|error| report_file(inode, error))
+        .map_err(|error| report_file(inode, error))?;
+    // Through a mapping more can come to a page that is dirty, without a question.
+    match first.is_dirty() && inode::kept(inode) == Kept::InUnits {
+        true => DataCache::promise(inode, 0, size.max(1)),
+        false => Ok(()),
+    }
 }
 
 /// Sets the size. The inode is locked, and no direct I/O is under way.
@@ -263,7 +302,7 @@ pub(super) fn truncate(inode: &Inode<NtfsRs>, size: u64) -> Result {
         return Ok(());
     }
     let lock = InvalidateLock::lock(inode);
-    if !inode::uses_iomap(inode) {
+    if inode::kept(inode) == Kept::InMetadata {
         inode.truncate_setsize(size)?;
         return resize_resident(inode, size).map(|_| ());
     }

@@ -3,14 +3,15 @@
 //! `struct address_space_operations`: filling the page cache of a file and writing it back. C header:
 //! `include/linux/fs.h`.
 //!
-//! A file's bytes are in blocks of the device, where iomap reads and writes them, or in memory of the file
-//! system's metadata, from and to which they are copied here. The latter become the former at any time, but
-//! only with the inode and the folio at 0 locked; the former become the latter when the file is emptied, with
-//! the inode and the mapping locked, and not a folio in it. So for who has a folio locked that is in the
-//! mapping it is a fact which of them they are, and for others a hint.
+//! A file's bytes are in blocks of the device, where iomap reads and writes them, or in units, which are encoded
+//! (see [`super::units`]), or in memory of the file system's metadata, from and to which they are copied here. The
+//! latter become one of the former at any time, but only with the inode and the folio at 0 locked; the former
+//! become the latter when the file is emptied, with the inode and the mapping locked, and not a folio in it. So for
+//! who has a folio locked that is in the mapping it is a fact which of them they are, and for others a hint.
 
 use super::{
     bindings,
+    dirty_folios::DirtyFolios,
     folio::{
         HeldFolio,
         LockedFolio, //
@@ -19,6 +20,10 @@ use super::{
     iomap,
     nofs::NoFs,
     super_block,
+    units::{
+        self,
+        UnitOperations, //
+    },
     writeback::Writeback, //
 };
 use core::marker::PhantomData;
@@ -36,12 +41,23 @@ use kernel::{
 pub(crate) enum Copied {
     /// To the metadata, as far as they are bytes of the file.
     Done,
-    /// Nowhere: the file's bytes are in blocks of the device by now.
+    /// Nowhere: the file's bytes are not in the metadata any more.
+    Moved,
+}
+
+/// Where the bytes of a file are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In memory of the file system's metadata.
+    InMetadata,
+    /// In blocks of the device, as they are.
     InBlocks,
+    /// In units that are encoded.
+    InUnits,
 }
 
 /// How the page cache of a regular file is filled and written back.
-pub(crate) trait Operations<T: super_block::Operations>: 'static {
+pub(crate) trait Operations<T: super_block::Operations>: UnitOperations<T> {
     /// Reads a folio, or begins to: [`iomap::read_folio`](super::iomap::read_folio), or own code that ends
     /// with [`LockedFolio::end_read`].
     fn read_folio(folio: LockedFolio<'_, T>) -> Result;
@@ -49,8 +65,14 @@ pub(crate) trait Operations<T: super_block::Operations>: 'static {
     /// Reads ahead what it likes of `rac`: [`iomap::readahead`](super::iomap::readahead), or own code.
     fn readahead(rac: Readahead<'_, T>);
 
-    /// Whether the file's bytes are in blocks of the device. Only a hint without the lock of the folio at 0.
-    fn is_in_blocks(inode: &Inode<T>) -> bool;
+    /// Where the file's bytes are. Only a hint without the lock of a folio.
+    fn kept(inode: &Inode<T>) -> Kept;
+
+    /// Whether the file's bytes are in units, or will be when they leave the metadata.
+    fn has_units(inode: &Inode<T>) -> bool;
+
+    /// Writes the dirty folios of a file in units back. One of a file that is not, by now, is made dirty again.
+    fn write_units(inode: &Inode<T>, folios: &mut DirtyFolios<'_, T>) -> Result;
 
     /// Whether a page of the file may be made writable.
     fn check_writable(inode: &Inode<T>) -> Result;
@@ -95,6 +117,9 @@ impl<'a, T: super_block::Operations> Readahead<'a, T> {
     }
 }
 
+/// Turns that one call of `writepages` takes at most, where the bytes move meanwhile.
+const MAX_TURNS: u32 = 3;
+
 /// The ops table.
 pub(super) struct Table<T, A>(PhantomData<(T, A)>);
 
@@ -107,7 +132,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             readahead: Some(Self::readahead),
             bmap: Some(Self::bmap),
             writepages: Some(Self::writepages),
-            dirty_folio: Some(bindings::iomap_dirty_folio),
+            dirty_folio: Some(Self::dirty_folio),
             write_begin: Some(Self::write_begin),
             write_end: Some(Self::write_end),
             swap_activate: Some(Self::swap_activate),
@@ -176,10 +201,46 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         let inode = unsafe { Inode::<T>::from_raw((*mapping).host) };
         let mut writeback = Writeback::new(inode, wbc);
         from_result(|| {
-            // SAFETY: The arguments are those of this call.
-            unsafe { Self::write_folios(inode, &mut writeback, mapping, wbc)? };
-            Ok(0)
+            let mut result = Ok(());
+            for _ in 0..MAX_TURNS {
+                let now = Self::kept_encoded(inode);
+                let written = match now {
+                    true => {
+                        // SAFETY: The arguments are those of this call.
+                        let mut folios = unsafe { DirtyFolios::new(inode, mapping, wbc) };
+                        A::write_units(inode, &mut folios)
+                    }
+                    // SAFETY: The arguments are those of this call.
+                    false => unsafe { Self::write_folios(inode, &mut writeback, mapping, wbc) },
+                };
+                result = result.and(written);
+                // Meanwhile they may have come to another place, and wait for that.
+                if Self::kept_encoded(inode) == now {
+                    break;
+                }
+            }
+            result.map(|()| 0)
         })
+    }
+
+    fn kept_encoded(inode: &Inode<T>) -> bool {
+        A::kept(inode) == Kept::InUnits
+    }
+
+    /// # Safety
+    ///
+    /// Called by the VFS only, as `struct address_space_operations` says, for a file of `T`.
+    unsafe extern "C" fn dirty_folio(
+        mapping: *mut bindings::address_space,
+        folio: *mut bindings::folio,
+    ) -> bool {
+        // SAFETY: The VFS passes the mapping of our inode, and a folio in it.
+        unsafe {
+            match A::has_units(Inode::from_raw((*mapping).host)) {
+                true => bindings::filemap_dirty_folio(mapping, folio),
+                false => bindings::iomap_dirty_folio(mapping, folio),
+            }
+        }
     }
 
     /// Writes folios back, each into blocks or by a copy, as it is to be when it is locked.
@@ -194,7 +255,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         wbc: *mut bindings::writeback_control,
     ) -> Result {
         let mut buffer = KVec::new();
-        if !A::is_in_blocks(inode) {
+        if A::kept(inode) == Kept::InMetadata {
             // Before a folio stops being dirty: without memory, all stays as it is.
             let _scope = NoFs::enter();
             buffer = KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
@@ -209,10 +270,12 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             }
             // SAFETY: The iterator gave it locked, in our mapping, and not dirty any more.
             let mut locked = unsafe { LockedFolio::<T>::from_raw(folio) };
-            let copied = if A::is_in_blocks(inode) {
-                Ok(Copied::InBlocks)
-            } else if buffer.is_empty() {
-                // The file was emptied since this call began, and has new bytes, which are for the next one.
+            let kept = A::kept(inode);
+            let copied = if kept == Kept::InBlocks {
+                Ok(Copied::Moved)
+            } else if buffer.is_empty() || kept == Kept::InUnits {
+                // The file was emptied since this call began, and has new bytes, which are for the next one; or
+                // its bytes have moved, and are for the next turn.
                 // SAFETY: The folio is locked, and `wbc` that of this call.
                 unsafe { bindings::folio_redirty_for_writepage(wbc, folio) };
                 Ok(Copied::Done)
@@ -220,8 +283,14 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
                 Self::copy(inode, &mut locked, &mut buffer)
             };
             let written = match copied {
+                // Moved since the look at it.
+                Ok(Copied::Moved) if A::kept(inode) == Kept::InUnits => {
+                    // SAFETY: As above.
+                    unsafe { bindings::folio_redirty_for_writepage(wbc, folio) };
+                    Ok(())
+                }
                 // SAFETY: As above.
-                Ok(Copied::InBlocks) => unsafe { writeback.folio(folio) },
+                Ok(Copied::Moved) => unsafe { writeback.folio(folio) },
                 Ok(Copied::Done) => Ok(()),
                 Err(failed) => {
                     super::writeback::set_error(inode, failed);
@@ -248,7 +317,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
                 A::write(inode, folio.pos(), bytes)?
             }
             // So much is never copied.
-            None => Copied::InBlocks,
+            None => Copied::Moved,
         };
         if copied == Copied::Done {
             folio.finish_writeback();
@@ -256,7 +325,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         Ok(copied)
     }
 
-    /// Of files that are copied only: iomap has its own way. The inode is locked exclusively.
+    /// Of files that are copied, or in units: iomap has its own way. The inode is locked exclusively.
     ///
     /// # Safety
     ///
@@ -265,14 +334,21 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         _iocb: *const bindings::kiocb,
         mapping: *mut bindings::address_space,
         pos: bindings::loff_t,
-        _len: c_uint,
+        len: c_uint,
         out: *mut *mut bindings::folio,
         _data: *mut *mut c_void,
     ) -> c_int {
         from_result(|| {
             // SAFETY: The VFS passes the mapping of our inode.
             let inode = unsafe { Inode::<T>::from_raw((*mapping).host) };
-            let mut folio = HeldFolio::get(inode, u64::try_from(pos)?)?;
+            let pos = u64::try_from(pos)?;
+            if A::kept(inode) == Kept::InUnits {
+                let folio = units::begin::<T, A>(inode, pos, u64::from(len))?;
+                // SAFETY: The VFS wants the folio, with its lock and reference, there.
+                unsafe { *out = folio.into_raw() };
+                return Ok(0);
+            }
+            let mut folio = HeldFolio::get(inode, pos)?;
             if !folio.is_up_to_date() {
                 A::fill(&mut folio)?;
                 folio.mark_up_to_date();
@@ -290,7 +366,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         _iocb: *const bindings::kiocb,
         mapping: *mut bindings::address_space,
         pos: bindings::loff_t,
-        _len: c_uint,
+        len: c_uint,
         copied: c_uint,
         folio: *mut bindings::folio,
         _data: *mut c_void,
@@ -303,6 +379,13 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             )
         };
         let end = pos.saturating_add(i64::from(copied));
+        let mut copied = copied;
+        if A::kept(inode) == Kept::InUnits {
+            let pos = u64::try_from(pos).unwrap_or(0);
+            if !units::end::<T, A>(inode, &mut folio, pos, u64::from(len), u64::from(copied)) {
+                copied = 0;
+            }
+        }
         if copied > 0 {
             folio.mark_dirty();
             if u64::try_from(end).is_ok_and(|end| end > inode.size()) {

@@ -106,6 +106,12 @@ impl<'a, T: super_block::Operations> LockedFolio<'a, T> {
         unsafe { bindings::folio_test_uptodate(self.folio) }
     }
 
+    /// Whether it is to be written (`folio_test_dirty`).
+    pub(crate) fn is_dirty(&self) -> bool {
+        // SAFETY: The folio is valid.
+        unsafe { bindings::folio_test_dirty(self.folio) }
+    }
+
     /// Says that its bytes are those of the file (`folio_mark_uptodate`).
     pub(crate) fn mark_up_to_date(&mut self) {
         // SAFETY: The folio is locked.
@@ -120,9 +126,15 @@ impl<'a, T: super_block::Operations> LockedFolio<'a, T> {
 
     /// Zeroes it from an offset on (`folio_zero_range`).
     fn zero_from(&mut self, offset: usize) {
-        if let Some(length) = self.size().checked_sub(offset) {
+        self.zero(offset, usize::MAX);
+    }
+
+    /// Zeroes what it has of a range (`folio_zero_range`).
+    pub(super) fn zero(&mut self, start: usize, end: usize) {
+        let length = end.min(self.size()).checked_sub(start);
+        if let Some(length) = length.filter(|length| *length > 0) {
             // SAFETY: The range is in the folio, which is locked.
-            unsafe { bindings::folio_zero_range(self.folio, offset, length) };
+            unsafe { bindings::folio_zero_range(self.folio, start, length) };
         }
     }
 

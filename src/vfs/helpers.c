@@ -275,6 +275,17 @@ void ntfs_helper_mapping_set_folio_min_order(struct address_space *mapping,
 	mapping_set_folio_min_order(mapping, order);
 }
 
+void ntfs_helper_mapping_set_folio_order_range(struct address_space *mapping,
+					       unsigned int min, unsigned int max)
+{
+	mapping_set_folio_order_range(mapping, min, max);
+}
+
+unsigned long ntfs_helper_mapping_min_folio_nrbytes(const struct address_space *mapping)
+{
+	return mapping_min_folio_nrbytes(mapping);
+}
+
 struct folio *ntfs_helper_readahead_folio(struct readahead_control *rac)
 {
 	return readahead_folio(rac);
@@ -303,6 +314,11 @@ struct folio *ntfs_helper_page_folio(struct page *page)
 bool ntfs_helper_folio_test_uptodate(const struct folio *folio)
 {
 	return folio_test_uptodate(folio);
+}
+
+bool ntfs_helper_folio_test_dirty(const struct folio *folio)
+{
+	return folio_test_dirty(folio);
 }
 
 void ntfs_helper_folio_mark_uptodate(struct folio *folio)

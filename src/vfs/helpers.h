@@ -85,12 +85,16 @@ void ntfs_helper_folio_zero_range(struct folio *folio, size_t start, size_t len)
 void ntfs_helper_mapping_set_large_folios(struct address_space *mapping);
 void ntfs_helper_mapping_set_folio_min_order(struct address_space *mapping,
 					     unsigned int order);
+void ntfs_helper_mapping_set_folio_order_range(struct address_space *mapping,
+					       unsigned int min, unsigned int max);
+unsigned long ntfs_helper_mapping_min_folio_nrbytes(const struct address_space *mapping);
 struct folio *ntfs_helper_readahead_folio(struct readahead_control *rac);
 void ntfs_helper_memcpy_from_folio(char *to, struct folio *folio, size_t offset, size_t len);
 struct folio *ntfs_helper_filemap_get_folio_for_write(struct address_space *mapping, pgoff_t index);
 struct folio *ntfs_helper_filemap_lock_folio(struct address_space *mapping, pgoff_t index);
 struct folio *ntfs_helper_page_folio(struct page *page);
 bool ntfs_helper_folio_test_uptodate(const struct folio *folio);
+bool ntfs_helper_folio_test_dirty(const struct folio *folio);
 void ntfs_helper_folio_mark_uptodate(struct folio *folio);
 void ntfs_helper_folio_lock(struct folio *folio);
 void ntfs_helper_folio_put(struct folio *folio);

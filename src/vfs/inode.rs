@@ -250,6 +250,12 @@ impl<T: super_block::Operations> Inode<T> {
         unsafe { &raw mut (*self.as_ptr()).i_data }
     }
 
+    /// How many bytes a folio of the page cache has at least (`mapping_min_folio_nrbytes`).
+    pub(crate) fn min_folio_bytes(&self) -> u64 {
+        // SAFETY: The mapping of a live inode is valid.
+        unsafe { bindings::mapping_min_folio_nrbytes(self.mapping()) as u64 }
+    }
+
     /// Sets the size, by who has the inode locked exclusively (`i_size_write`).
     pub(super) fn write_size(&self, bytes: i64) {
         // SAFETY: The inode is valid.
@@ -283,6 +289,11 @@ impl<T: super_block::Operations> Inode<T> {
             | bindings::inode_state_flags_enum_I_DIRTY_PAGES;
         // SAFETY: The inode is valid.
         unsafe { bindings::__mark_inode_dirty(self.as_ptr(), flags as c_int) };
+    }
+
+    /// Has who waits for the writing of the file know that it failed (`mapping_set_error`).
+    pub(crate) fn set_write_error(&self, error: Error) {
+        super::writeback::set_error(self, error);
     }
 
     /// Waits for direct I/O (`inode_dio_wait`); with the inode locked, no more begins.

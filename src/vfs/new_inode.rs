@@ -33,6 +33,20 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+/// How large the folios of a file's page cache are, where the kernel can do that. The sizes are powers of two, and a
+/// page at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FolioSizes {
+    /// All are pages.
+    Pages,
+    /// They have any size.
+    Any,
+    /// None has less bytes.
+    AtLeast(u64),
+    /// All have so many bytes.
+    Exactly(u64),
+}
+
 /// A new inode, to be filled in. Dropping it tells those who wait that it failed (`iget_failed`).
 ///
 /// # Invariants
@@ -149,9 +163,8 @@ impl<T: super_block::Operations> NewInode<T> {
         inode.__bindgen_anon_3.i_fop = &file::DirTable::<T, F>::TABLE;
     }
 
-    /// Makes it a regular file, whose page cache may have large folios or not, and has none that are smaller than
-    /// `unit` bytes where the kernel can do that. The mode has to say so too.
-    pub(crate) fn set_file<I, F, A>(&mut self, large_folios: bool, unit: u64)
+    /// Makes it a regular file, whose page cache has folios as it says. The mode has to say so too.
+    pub(crate) fn set_file<I, F, A>(&mut self, folios: FolioSizes)
     where
         I: FileOperations<T>,
         F: file::Operations<T>,
@@ -161,17 +174,24 @@ impl<T: super_block::Operations> NewInode<T> {
         inode.i_op = &Table::<T, I>::FILE;
         inode.__bindgen_anon_3.i_fop = &file::Table::<T, F, A>::TABLE;
         inode.i_data.a_ops = &address_space::Table::<T, A>::TABLE;
-        if large_folios {
-            // SAFETY: The mapping is valid and has no folio yet.
-            unsafe { bindings::mapping_set_large_folios(&raw mut inode.i_data) };
-        }
-        let order = unit
-            .checked_ilog2()
-            .unwrap_or(0)
-            .saturating_sub(PAGE_SIZE.trailing_zeros());
-        if order > 0 {
-            // SAFETY: As above.
-            unsafe { bindings::mapping_set_folio_min_order(&raw mut inode.i_data, order) };
+        let order = |bytes: u64| {
+            let shift = bytes.checked_ilog2().unwrap_or(0);
+            shift.saturating_sub(PAGE_SIZE.trailing_zeros())
+        };
+        let mapping = &raw mut inode.i_data;
+        // SAFETY: The mapping is valid and has no folio yet.
+        unsafe {
+            match folios {
+                FolioSizes::Pages => {}
+                FolioSizes::Any => bindings::mapping_set_large_folios(mapping),
+                FolioSizes::AtLeast(bytes) => {
+                    bindings::mapping_set_folio_min_order(mapping, order(bytes));
+                }
+                FolioSizes::Exactly(bytes) => {
+                    let order = order(bytes);
+                    bindings::mapping_set_folio_order_range(mapping, order, order);
+                }
+            }
         }
     }
 

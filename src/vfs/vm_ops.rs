@@ -3,11 +3,15 @@
 //! `struct vm_operations_struct` of a mapped regular file. C header: `include/linux/mm.h`.
 
 use super::{
-    address_space,
+    address_space::{
+        self,
+        Kept, //
+    },
     bindings,
     inode::Inode,
     iomap_write,
-    super_block, //
+    super_block,
+    units, //
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
@@ -56,7 +60,7 @@ impl<T: super_block::Operations, A: address_space::Operations<T>> Table<T, A> {
         A::check_writable(inode)?;
         // SAFETY: By the caller's word.
         unsafe {
-            if !A::is_in_blocks(inode) {
+            if A::kept(inode) == Kept::InMetadata {
                 let folio = bindings::page_folio((*vmf).page);
                 bindings::folio_lock(folio);
                 let length = bindings::folio_mkwrite_check_truncate(folio, inode.as_ptr());
@@ -65,14 +69,17 @@ impl<T: super_block::Operations, A: address_space::Operations<T>> Table<T, A> {
                     return Err(Error::from_errno(gone));
                 }
                 // Now it is a fact: who moves the bytes to blocks has the folio locked.
-                if !A::is_in_blocks(inode) {
+                if A::kept(inode) == Kept::InMetadata {
                     bindings::folio_mark_dirty(folio);
                     bindings::folio_wait_stable(folio);
                     return Ok(bindings::vm_fault_reason_VM_FAULT_LOCKED);
                 }
                 bindings::folio_unlock(folio);
             }
-            iomap_write::page_mkwrite(inode, vmf)
+            match A::has_units(inode) {
+                true => units::page_mkwrite::<T, A>(inode, vmf),
+                false => iomap_write::page_mkwrite(inode, vmf),
+            }
         }
     }
 }

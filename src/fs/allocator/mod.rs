@@ -194,6 +194,9 @@ impl Allocator {
         if bitmap.residency().hint() == Form::Resident {
             return Err(Error::Unsupported("a bitmap within its record"));
         }
+        if bitmap.compression_unit().is_some() {
+            return Err(Error::Unsupported("a compressed bitmap"));
+        }
         if let Some(error) = bitmap.unwritable() {
             return Err(error);
         }

@@ -23,12 +23,19 @@ UNSUPPORTED = {
 }
 
 
+# The sizes of the compressed files that a part has.
+COMPRESSED = {"verify": [0, 600, 5000, 300_000], "full": [70_000], "others": [3000], "power": [500, 90_000, 150_000], "brim": [650, 40_000]}
+
+
 def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     """One volume per part and geometry."""
     chosen: list[dict[str, object]] = []
 
     def add(part: str, sector: int, cluster: int, size: int, **more: object) -> None:
         name = f"{part}, sector {sector}, cluster {cluster}"
+        # Nobody compresses on larger clusters, and the others refuse most of what is done here.
+        if part in COMPRESSED and cluster <= 4 * KI and fstype == "ntfs_rs":
+            more["compressed"] = COMPRESSED[part]
         chosen.append(dict(part=part, name=name, number=len(chosen), sector=sector, cluster=cluster, size=size, **more))
 
     many = 20 if campaign else 1

@@ -50,6 +50,8 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
         defects.run(report, made, spec["seconds"])
     else:
         others.fsx(report, made, "plain 3000", seed, spec["steps"], plan["unsupported"])
+        for name in sorted(filter(ground.is_compressed, made.contents)):
+            others.fsx(report, made, name, seed, spec["steps"], plan["unsupported"])
         others.fio(report, made, "plain 4096", seed, spec["bytes"])
 
 

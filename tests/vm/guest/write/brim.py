@@ -17,7 +17,7 @@ import signal
 from .. import syscalls, volume
 from ..case import Report
 from . import after
-from .ground import FOLDER, Ground, differs, free_clusters, read_whole
+from .ground import FOLDER, Ground, differs, free_clusters, is_compressed, mixture, read_whole
 from .power import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, agrees
 from .threshold import collect, spawn
 from .verify import INSERT_RANGE
@@ -86,7 +86,8 @@ class Filler:
             self.models[name] = found
 
     def piece(self) -> bytes:
-        return self.dice.randbytes(1 + self.dice.choice((self.dice.randrange(900), self.dice.randrange(20000), self.dice.randrange(self.pieces))))
+        length = 1 + self.dice.choice((self.dice.randrange(900), self.dice.randrange(20000), self.dice.randrange(self.pieces)))
+        return mixture(self.dice, length) if self.dice.random() < 0.3 else self.dice.randbytes(length)
 
     @staticmethod
     def put(model: bytearray, at: int, piece: bytes) -> bytearray:
@@ -159,7 +160,8 @@ class Filler:
 
     def allocate(self, name: str, model: bytearray):
         at, length = self.dice.randrange(len(model) + 1), len(self.piece())
-        mode = self.dice.choice((0, KEEP_SIZE, ZERO_RANGE))
+        # Nothing can be set aside for a compressed file.
+        mode = self.dice.choice((0, ZERO_RANGE) if is_compressed(name) else (0, KEEP_SIZE, ZERO_RANGE))
         if mode == ZERO_RANGE:
             end = min(at + length, len(model))
             model[at:end] = bytes(end - at)
@@ -176,7 +178,7 @@ class Filler:
     def insert(self, name: str, model: bytearray):
         unit = max(self.cluster, BLOCK)
         at = self.dice.randrange(len(model) + 1) // unit * unit
-        if at >= len(model):
+        if at >= len(model) or is_compressed(name):
             return self.append(name, model)
         return self.allocated(model[:at] + bytes(unit) + model[at:], INSERT_RANGE, at, unit)
 
@@ -254,7 +256,8 @@ def workload(report: Report, ground: Ground, seed: int, steps: int) -> None:
         empty(folder, ground, names)
         now = free_clusters(root)
         assert now == at_first, f"{now} free clusters instead of {at_first}"
-        use_all(f"{folder}/{names[0]}", root, ground.cluster)
+        # (Of a compressed one the last unit is set aside as a whole.)
+        use_all(f"{folder}/{next(name for name in names if not is_compressed(name))}", root, ground.cluster)
         empty(folder, ground, names)
         now = free_clusters(root)
         assert now == at_first, f"{now} free clusters instead of {at_first}, after the last was used"

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 
 from .. import volume
 from ..case import Report
-from .ground import FOLDER, Ground, differs, free_clusters, read_whole
+from ..ntfs_raw import RawVolume, attributes
+from .ground import FOLDER, Ground, differs, free_clusters, is_compressed, mixture, read_whole
 
 PIECE = 192 << 10
 LAST = 4096
+# Clusters of a compression unit.
+UNIT = 16
 
 
 def fill(path: str, pool: bytes) -> tuple[bytes, str]:
@@ -81,3 +85,44 @@ def run(report: Report, ground: Ground) -> None:
     with ground.mount() as root, report.case("and are free after a remount"):
         now = free_clusters(root)
         assert now == empty, f"{now} free clusters instead of {empty}"
+    for name in sorted(name for name in contents if is_compressed(name)):
+        units(report, ground, name)
+
+
+def of_the_mft(image: str) -> int:
+    """The clusters that `$MFT` has, with its bitmap."""
+    raw = RawVolume(image)
+    try:
+        record = raw.read_record(0)
+        assert record is not None
+        values = [attribute for attribute in attributes(record) if not attribute.resident]
+        return sum(run.length for value in values for run in raw.runs(record, value))
+    finally:
+        raw.close()
+
+
+def units(report: Report, ground: Ground, name: str) -> None:
+    """The same through a compressed file, for each unit of which all clusters are set aside until it is written. So are
+    the records that its runs may need, and $MFT does not get shorter again."""
+    for kind, content in (("noise", os.urandom(PIECE + 1000)), ("a mixture", mixture(random.Random(7), PIECE + 1000))):
+        with report.case(f"a full volume keeps what a compressed file took, and gets all back ({kind})"):
+            before = of_the_mft(ground.image)
+            with ground.mount() as root:
+                path = f"{root}/{FOLDER}/{name}"
+                os.truncate(path, 0)
+                os.sync()
+                empty = free_clusters(root)
+                ground.contents[name] = b""
+                ground.contents[name], problem = fill(path, content)
+                left = free_clusters(root)
+                volume.drop_caches()
+                problem = problem or differs(read_whole(path), ground.contents[name])
+                os.truncate(path, 0)
+                ground.contents[name] = b""
+                os.sync()
+                now = free_clusters(root)
+            grown = of_the_mft(ground.image) - before
+            assert not problem, problem
+            assert left < 2 * UNIT, f"{left} of {empty} clusters are free where writing gave ENOSPC"
+            assert now + grown == empty, f"{now} free clusters instead of {empty}, and $MFT got {grown}"
+            assert grown * ground.cluster <= 256 << 10, f"$MFT got {grown} clusters for a file that took {empty}"

@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .. import volume
@@ -14,6 +15,9 @@ from .. import volume
 FOLDER = "files"
 # What all clusters have before they are allocated, where a test is to recognise that.
 STALE = b"STALE, of nobody"
+# The attribute that a folder has in which files are compressed, and what the names of those begin with.
+ATTRIBUTE_COMPRESSED = 0x800
+COMPRESSED = "compressed"
 # Below, at and above what fits into a record of 1 KiB, and of 4 KiB.
 SIZES = (0, 1, 100, 511, 512, 513, 600, 640, 680, 700, 720, 760, 1000, 2000, 3000, 3600, 3700, 3800, 4095, 4096)
 
@@ -39,7 +43,7 @@ class Ground:
 
 
 def make(fstype: str, image: str, spec: dict, seed: int) -> Ground:
-    """An empty volume with plain files of each size, sparse ones, one with many names, some with long ones."""
+    """An empty volume with plain files of each size, compressed and sparse ones, one with many names, some with long ones."""
     ground = Ground(fstype, image, spec["sector"], spec["cluster"])
     with open(image, "wb") as file:
         for _ in range(0, spec["size"] if spec.get("stale") else 0, len(STALE) << 16):
@@ -49,8 +53,9 @@ def make(fstype: str, image: str, spec: dict, seed: int) -> Ground:
         "mkntfs", "-Q", "-F", "-q", "-L", "written", "-p", "0", "-s", str(spec["sector"]), "-c", str(spec["cluster"]), image,
     )  # fmt: skip
     dice = random.Random(seed)
-    with volume.ntfs3g(image) as root:
+    with volume.ntfs3g(image, "compression") as root:
         os.mkdir(f"{root}/{FOLDER}")
+        compressed(ground, root, spec.get("compressed", ()), dice)
         for size in spec.get("sizes", SIZES):
             plain(ground, root, f"plain {size}", dice.randbytes(size))
         for size in spec.get("sparse", ()):
@@ -77,6 +82,34 @@ def plain(ground: Ground, root: str, name: str, content: bytes) -> None:
     with open(f"{root}/{FOLDER}/{name}", "wb") as file:
         file.write(content)
     ground.contents[name] = content
+
+
+def compressed(ground: Ground, root: str, sizes: Sequence[int], dice: random.Random) -> None:
+    """Files that are compressed: made where that is inherited, and then moved."""
+    if not sizes:
+        return
+    made = f"{root}/where files are compressed"
+    os.mkdir(made)
+    os.setxattr(made, "system.ntfs_attrib_be", struct.pack(">I", ATTRIBUTE_COMPRESSED))
+    for size in sizes:
+        name, content = f"{COMPRESSED} {size}", mixture(dice, size)
+        with open(f"{made}/{name}", "wb") as file:
+            file.write(content)
+        os.rename(f"{made}/{name}", f"{root}/{FOLDER}/{name}")
+        ground.contents[name] = content
+
+
+def is_compressed(name: str) -> bool:
+    return name.startswith(COMPRESSED)
+
+
+def mixture(dice: random.Random, size: int) -> bytes:
+    """Bytes of which some get smaller, some do not, and some are zero."""
+    text, content = b"what gets smaller, gets it well; ", bytearray()
+    while len(content) < size:
+        length = dice.choice((3000, 20000, 70000))
+        content += dice.choice((dice.randbytes(length), (text * (length // len(text) + 1))[:length], bytes(length)))
+    return bytes(content[:size])
 
 
 def sparse(ground: Ground, root: str, name: str, size: int, dice: random.Random) -> None:

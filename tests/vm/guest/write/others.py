@@ -8,7 +8,7 @@ import shutil
 
 from .. import volume
 from ..case import Report, Skip
-from .ground import FOLDER, Ground, read_whole
+from .ground import FOLDER, Ground, is_compressed, read_whole
 
 FSX = "/payload/fsx"
 WEIGHTS = {
@@ -19,7 +19,8 @@ WEIGHTS = {
 
 def fsx(report: Report, ground: Ground, name: str, seed: int, steps: int, unsupported: list[str]) -> None:
     """The file exerciser of crates.io, with the steps that the driver has."""
-    with report.case(f"fsx: {steps} steps (seed {seed})"):
+    kind = ", compressed" if is_compressed(name) else ""
+    with report.case(f"fsx: {steps} steps (seed {seed}{kind})"):
         if not os.path.exists(FSX):
             raise Skip("there is no fsx on this machine")
         weights = WEIGHTS | ({} if "punch" in unsupported else {"punch_hole": 3})

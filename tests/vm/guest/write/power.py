@@ -21,7 +21,7 @@ from ..case import Report
 from ..check import check
 from . import cut
 from .after import NTFSCK
-from .ground import FOLDER, STALE, Ground, differs, read_whole
+from .ground import FOLDER, STALE, Ground, differs, is_compressed, mixture, read_whole
 from .threshold import collect, spawn
 from .verify import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE
 
@@ -140,7 +140,8 @@ class Worker:
 
     def write(self, name: str, fd: int, model: bytearray) -> bytearray:
         place = self.dice.randrange(min(len(model) + 3000, LARGEST))
-        piece = self.dice.randbytes(self.length())
+        length = self.length()
+        piece = mixture(self.dice, length) if is_compressed(name) and self.dice.random() < 0.5 else self.dice.randbytes(length)
         self.said = f"{place}+{len(piece)}"
         assert os.pwrite(fd, piece, place) == len(piece), "a short write"
         model += bytes(max(place - len(model), 0))
@@ -181,7 +182,7 @@ class Worker:
 
     def allocate(self, name: str, fd: int, model: bytearray) -> bytearray:
         place, length = self.range(model)
-        keep = self.dice.choice((0, KEEP_SIZE))
+        keep = 0 if is_compressed(name) else self.dice.choice((0, KEEP_SIZE))
         syscalls.fallocate(fd, keep, place, length)
         return model if keep else model + bytes(max(place + length - len(model), 0))
 
@@ -393,7 +394,7 @@ def behind(report: Report, ground: Ground, name: str) -> None:
 
 def run(report: Report, ground: Ground, seed: int, steps: int, count: int) -> None:
     """The work, then the cuts."""
-    behind(report, ground, sorted(ground.contents)[0])
+    behind(report, ground, min(name for name in ground.contents if not is_compressed(name)))
     image, log = ground.image, f"{ground.image}.log"
     base, copy = f"{image}.base", f"{image}.cut"
     names = sorted(ground.contents)

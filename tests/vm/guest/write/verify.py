@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
 import random
@@ -15,7 +16,7 @@ from collections.abc import Callable
 
 from .. import syscalls, volume
 from ..case import Report
-from .ground import FOLDER, Ground, differs
+from .ground import FOLDER, Ground, differs, is_compressed, mixture
 
 LARGEST = 3 << 20
 PIECE = 1 << 20
@@ -25,6 +26,9 @@ MODES = {
     "allocate": 0, "allocate beyond": KEEP_SIZE, "punch": PUNCH_HOLE | KEEP_SIZE, "zero": ZERO_RANGE,
     "zero beyond": ZERO_RANGE | KEEP_SIZE, "collapse": COLLAPSE_RANGE, "insert": INSERT_RANGE,
 }  # fmt: skip
+GET_FLAGS, IS_COMPRESSED = 0x80086601, 0x4
+# What cannot be done to a compressed file: no clusters are set aside for it, and its units do not move.
+NOT_IN_UNITS = ("allocate beyond", "collapse", "insert")
 
 
 class Wrong(AssertionError):
@@ -62,7 +66,7 @@ class Exerciser:
 
     def __init__(self, ground: Ground, seed: int, unsupported: list[str]) -> None:
         self.ground, self.dice, self.unsupported = ground, random.Random(seed), set(unsupported)
-        self.pool = self.dice.randbytes(2 * PIECE)
+        self.pool = mixture(self.dice, 2 * PIECE)
         self.refused: set[str] = set()
         # What was done to each file, over all mounts.
         self.steps: dict[str, list[str]] = {}
@@ -139,7 +143,8 @@ class Exerciser:
         try:
             syscalls.fallocate(subject.fd, MODES[name], place, length)
         except OSError as error:
-            if error.errno == errno.EOPNOTSUPP and name in self.unsupported:
+            refused = name in self.unsupported or is_compressed(subject.name) and name in NOT_IN_UNITS
+            if error.errno == errno.EOPNOTSUPP and refused:
                 self.refused.add(name)
                 return f"{name}: not supported"
             raise
@@ -308,11 +313,67 @@ class Exerciser:
         return ""
 
 
+def smaller(report: Report, ground: Ground) -> None:
+    """Compressed files are what they are called, and take no more than they need; what does not get smaller is whole."""
+    text, noise = b"what gets smaller, gets it well; " * 10000, random.Random(1).randbytes(200_000)
+    with report.case("what is written to a compressed file takes less than its bytes"), ground.mount() as root:
+        for name in sorted(filter(is_compressed, ground.contents)):
+            fd = os.open(f"{root}/{FOLDER}/{name}", os.O_RDWR)
+            try:
+                flags = fcntl.ioctl(fd, GET_FLAGS, bytes(8))
+                os.pwrite(fd, text, 0)
+                os.ftruncate(fd, len(text))
+                os.fsync(fd)
+                taken = os.fstat(fd).st_blocks * 512
+                os.pwrite(fd, noise, len(text))
+                os.fsync(fd)
+                more = os.fstat(fd).st_blocks * 512 - taken
+            finally:
+                os.close(fd)
+            ground.contents[name] = text + noise
+            assert int.from_bytes(flags[:4], "little") & IS_COMPRESSED, f"{name!r} is not compressed"
+            assert taken < len(text) // 6, f"{name!r}: {len(text)} bytes of text take {taken}"
+            assert more > len(noise) // 2, f"{name!r}: {len(noise)} bytes of noise take {more}"
+
+
+def far(report: Report, ground: Ground) -> None:
+    """Beyond 2 GiB and 4 GiB a compressed file has what was written there, whoever reads it."""
+    name = next(filter(is_compressed, sorted(ground.contents)))
+    places = {at: mixture(random.Random(at), 150_000) for at in ((2 << 30) - 70_000, (4 << 30) - 1, (5 << 30) + 12345)}
+
+    def agree(fd: int) -> None:
+        for at, piece in places.items():
+            problem = differs(os.pread(fd, len(piece), at), piece)
+            assert not problem, f"{len(piece)} bytes at {at}: {problem}"
+
+    with report.case("a compressed file is written beyond 2 GiB and 4 GiB"):
+        with ground.mount() as root, open(f"{root}/{FOLDER}/{name}", "r+b", buffering=0) as file:
+            for at, piece in places.items():
+                os.pwrite(file.fileno(), piece, at)
+            agree(file.fileno())
+            os.fsync(file.fileno())
+            volume.drop_caches()
+            agree(file.fileno())
+        with volume.ntfs3g(ground.image, readonly=True) as root, open(f"{root}/{FOLDER}/{name}", "rb", buffering=0) as file:
+            agree(file.fileno())
+        with ground.mount() as root, open(f"{root}/{FOLDER}/{name}", "r+b", buffering=0) as file:
+            agree(file.fileno())
+            at = (4 << 30) + 30_000
+            syscalls.fallocate(file.fileno(), PUNCH_HOLE | KEEP_SIZE, at, 100_000)
+            found, piece = os.pread(file.fileno(), 150_000, (4 << 30) - 1), places[(4 << 30) - 1]
+            problem = differs(found, piece[:30_001] + bytes(100_000) + piece[130_001:])
+            assert not problem, f"after a punch: {problem}"
+            os.ftruncate(file.fileno(), len(ground.contents[name]))
+
+
 def run(report: Report, ground: Ground, seed: int, steps: int, remounts: int, unsupported: list[str]) -> None:
-    """One case."""
+    """All steps, and what the compressed files take at the end."""
     exerciser = Exerciser(ground, seed, unsupported)
     with report.case(f"{steps * 4} steps at random with {remounts} remounts agree with their model (seed {seed})"):
         problem = exerciser.run(steps, remounts)
         assert not problem, problem
         if exerciser.refused:
             report.note(f"{report.prefix}: not supported: {', '.join(sorted(exerciser.refused))}")
+    if any(map(is_compressed, ground.contents)):
+        smaller(report, ground)
+        far(report, ground)
