@@ -161,6 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn a_value_in_clusters_is_replaced_in_others() -> Result {
+        let file = Streamed::small()?;
+        file.set("a", &content(1, 5000)?)?;
+        let (list, before) = file.places()?;
+        assert!(list.is_none() && before.is_some());
+        file.set("a", &content(2, 5000)?)?;
+        let (_, now) = file.places()?;
+        assert!(now.is_some() && now != before);
+        Ok(())
+    }
+
+    #[test]
     fn where_nothing_can_leave_the_record_there_is_no_room() -> Result {
         let file = Streamed::full(0x40)?;
         let (clusters, records) = (file.free_clusters()?, file.free_records()?);

@@ -58,9 +58,10 @@ def specs(campaign: bool, fstype: str) -> list[dict[str, object]]:
     for cluster in () if fstype != "ntfs_rs" else (512, 4096) if campaign else (4096,):
         # From where the record has room for the runs as well to where it has none for the names.
         add("crowded", 512, cluster, 64 * MI, sizes=[4096], crowded=list(range(180 if campaign else 200, 216, 2)))
-    for sector, cluster in () if fstype != "ntfs_rs" else geometries if campaign else ((512, 512), (512, 4096), (4096, 4096)):
+    for sector, cluster in () if fstype != "ntfs_rs" else geometries if campaign else ((512, 4096), (4096, 4096)):
         size, sizes = 64 * MI if cluster < 64 * KI else 256 * MI, [0, 100, 600, 660, 5000]
-        more = dict(sizes=sizes, links=12, crowded=[180, 200, 208, 212], steps=2000 if campaign else 150, seconds=60 if campaign else 8)
+        more = dict(sizes=sizes, links=12, crowded=[180, 200, 208, 212])
+        more |= dict(steps=2000, many=300, seconds=60) if campaign else dict(steps=60, many=80, seconds=8)
         add("streams", sector, cluster, size, **more)
     if fstype == "ntfs_rs":
         add("promises", 512, 4096, 64 * MI)

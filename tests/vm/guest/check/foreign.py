@@ -15,6 +15,8 @@ from .index import Tree, name_of
 SAMPLE = 24
 # dissect looks at every block of an index, in use or not, so that only of those with all in use is its list the same.
 LARGEST = 300
+# Bytes of the header of an attribute record of either form.
+HEADER = 0x48
 
 
 def sample_of(files: list[File]) -> Iterator[File]:
@@ -33,6 +35,9 @@ def attributes(disk: Disk, file: File) -> list[str]:
     theirs = disk.foreign.mft.get(file.number)
     mine, other = set(), set()
     for one in file.attributes:
+        # It reads the header of a value in clusters in any case, and sees nothing where a record ends before that.
+        if one.at + HEADER > disk.record_size:
+            continue
         sizes = (one.size,) if one.resident else (one.size, one.allocated, one.lowest, one.highest, tuple(one.runs))
         mine.add((one.type, one.name, one.id, *sizes))
     for group in theirs.attributes.values():

@@ -15,11 +15,11 @@ Complain = Callable[[str], None]
 
 
 class Attribute:
-    """One attribute record. Of one that is not resident, `runs` is this extent's and the sizes are the first one's."""
+    """One attribute record, and where it begins. Of one that is not resident, `runs` is this extent's and the sizes are the first one's."""
 
     __slots__ = (
         "type", "name", "flags", "id", "resident", "value", "indexed", "lowest", "highest", "runs", "allocated", "size",
-        "initialized", "total",
+        "initialized", "total", "at",
     )  # fmt: skip
 
     def title(self) -> str:
@@ -83,6 +83,7 @@ def attribute_at(record: bytes, at: int, complain: Complain) -> tuple[Attribute 
         return None, 0
     one = Attribute()
     one.type, one.flags, one.id, one.resident = kind, flags, number, not form
+    one.at = at
     one.name = record[at + name_offset : at + name_offset + 2 * name_length] if name_length else b""
     if name_length and name_offset + 2 * name_length > length:
         complain(f"{one.title()}: its name does not fit into it")

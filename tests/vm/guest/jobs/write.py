@@ -39,7 +39,7 @@ def parts_of(report: Report, spec: dict, plan: dict, made: ground.Ground) -> Non
     elif spec["part"] == "crowded":
         crowded.run(report, made, seed, spec["crowded"])
     elif spec["part"] == "streams":
-        streams.run(report, made, seed, spec["steps"], spec["seconds"])
+        streams.run(report, made, seed, spec["steps"], spec["many"], spec["seconds"])
     elif spec["part"] == "promises":
         promises.run(report, made)
     elif spec["part"] == "stops":

@@ -18,7 +18,6 @@ from .threshold import MEMORY, collect, spawn
 
 NAMES = [f"{number:02} {'x' * length}" for number, length in enumerate((0, 3, 10, 20, 60, 0, 5, 11, 200, 2, 7, 1))]
 LENGTHS = (0, 1, 20, 60, 100, 200, 400, 680, 760, 1000, 3000, 3900, 5000, 20_000, 65_536)
-MANY = 300
 HEADER = struct.Struct("<III")
 LONGEST_WAIT = 300.0
 
@@ -119,18 +118,18 @@ def verify(report: Report, ground: Ground, seed: int, steps: int) -> None:
                     assert not (problem := differs(read_whole(path_of(root, name)), ground.contents[name])), f"{name!r}: {problem}"
 
 
-def many(report: Report, ground: Ground, name: str, seed: int) -> None:
+def many(report: Report, ground: Ground, name: str, seed: int, count: int) -> None:
     """So many streams that their list is in clusters."""
     dice, streams = random.Random(seed), ground.streams[name]
-    with report.case(f"{MANY} streams on {name!r}"), ground.mount() as root:
+    with report.case(f"{count} streams on {name!r}"), ground.mount() as root:
         path = path_of(root, name)
-        for number in range(MANY):
+        for number in range(count):
             streams[f"one of many, {number}"] = dice.randbytes(dice.randrange(150))
             os.setxattr(path, user(f"one of many, {number}"), streams[f"one of many, {number}"])
-            if number % 100 == 99:
+            if number % 50 == 49:
                 os.sync()
         assert not (problem := wrong_streams(path, streams)), problem
-    with report.case(f"most of {MANY} streams go again"), ground.mount() as root:
+    with report.case(f"most of {count} streams go again"), ground.mount() as root:
         path = path_of(root, name)
         assert not (problem := wrong_streams(path, streams)), problem
         for stream in dice.sample(sorted(streams), len(streams) - 20):
@@ -264,12 +263,12 @@ def together(report: Report, ground: Ground, name: str, seed: int, seconds: floa
         assert not problems, "\n".join(problems)
 
 
-def run(report: Report, ground: Ground, seed: int, steps: int, seconds: float) -> None:
+def run(report: Report, ground: Ground, seed: int, steps: int, count: int, seconds: float) -> None:
     ground.streams.update({name: {} for name in ("", *ground.contents)})
     files = sorted(ground.contents)
     errors(report, ground, files[0])
     verify(report, ground, seed, steps)
-    many(report, ground, files[0], seed)
-    many(report, ground, "", seed)
+    many(report, ground, files[0], seed, count)
+    many(report, ground, "", seed, count)
     together(report, ground, files[1], seed, seconds)
     copied(report, ground, files[0], files[2])
