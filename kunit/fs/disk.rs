@@ -107,6 +107,9 @@ pub(crate) enum Action {
     Discard(u64, u64),
 }
 
+/// What is left to succeed, where all fail.
+const FROM_NOW_ON: u64 = 1 << 62;
+
 /// More than any offset has.
 const WHEN_READ: u64 = 1 << 62;
 
@@ -347,13 +350,20 @@ impl Disk {
     /// Whether the device fails now.
     fn fails(&self) -> bool {
         let left = self.failing.load(Relaxed);
-        self.failing.store(left.saturating_sub(1), Relaxed);
-        left == 1 || self.broken.load(Relaxed)
+        if left != FROM_NOW_ON {
+            self.failing.store(left.saturating_sub(1), Relaxed);
+        }
+        left == 1 || left == FROM_NOW_ON || self.broken.load(Relaxed)
     }
 
     /// Lets the `nth` read, write or flush from now on fail (1: the next); 0 takes that back.
     pub(crate) fn fail_nth(&self, nth: u64) {
         self.failing.store(nth, Relaxed);
+    }
+
+    /// The same for all from the `nth` on: no other way of getting at the bytes helps.
+    pub(crate) fn fail_from(&self, nth: u64) {
+        self.failing.store(FROM_NOW_ON + nth - 1, Relaxed);
     }
 
     /// After so many writes from now on none reaches the device, and nobody is told.

@@ -399,13 +399,14 @@ mod tests {
     #[test]
     fn a_device_that_fails_leaves_the_tree_as_it_was() -> Result {
         let mut tree = Builder::new(13, 0)?.build(2, 2)?;
-        let mut failed = 0;
+        let (mut failed, mut keys) = (0, 0);
         while let Some(key) = tree.pick() {
+            keys += 1;
             plain(tree.volume.sync())?;
             // Each read in turn, until all of them come.
             for nth in 1.. {
                 tree.volume.shrink(usize::MAX);
-                tree.disk.fail_nth(nth);
+                tree.disk.fail_from(nth);
                 let deleted = tree.delete(key);
                 tree.disk.fail_nth(0);
                 if deleted.is_ok() {
@@ -420,7 +421,8 @@ mod tests {
             }
             assert_eq!(tree.check()?, 0);
         }
-        assert!(failed > 20);
+        // One for each at least: the blocks of a tree are read at once.
+        assert!(failed >= keys);
         Ok(())
     }
 

@@ -145,7 +145,7 @@ pub(super) fn write(inode: &Inode<NtfsRs>, folios: &mut DirtyFolios<'_, NtfsRs>)
         inode,
         unit: inode::unit(inode).ok_or(EIO)?,
         batch,
-        underway: KVec::with_capacity(MOST, GFP_KERNEL)?,
+        underway: KBox::new([const { None }; MOST], GFP_KERNEL)?,
     };
     let mut result = Ok(());
     while let Some(folio) = folios.next(result) {
@@ -161,7 +161,7 @@ struct Writer<'a, 'v> {
     unit: u64,
     batch: Batch<'v, BlockDevice>,
     /// The folios of the batch.
-    underway: KVec<WrittenFolio<'a, NtfsRs>>,
+    underway: KBox<[Option<WrittenFolio<'a, NtfsRs>>; MOST]>,
 }
 
 impl<'a> Writer<'a, '_> {
@@ -183,7 +183,7 @@ impl<'a> Writer<'a, '_> {
             return Ok(());
         }
         let mut result = Ok(());
-        let is_full = self.underway.len() >= MOST;
+        let is_full = self.underway.iter().all(Option::is_some);
         if is_full || self.batch.is_full(ByteOffset::new(start)) {
             result = self.finish();
         }
@@ -205,8 +205,9 @@ impl<'a> Writer<'a, '_> {
         if let Err(error) = self.fill(&folio, at, file_end) {
             return self.failed(folio, error).and(result);
         }
-        // There is room for it.
-        let _ = self.underway.push_within_capacity(folio.start());
+        if let Some(free) = self.underway.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(folio.start());
+        }
         let _ = self.batch.encode();
         result
     }
@@ -255,13 +256,16 @@ impl<'a> Writer<'a, '_> {
         let written = self.batch.write();
         if let Err(error) = &written {
             if is_transient(error) {
-                self.underway.iter().for_each(WrittenFolio::redirty);
+                let folios = self.underway.iter().flatten();
+                folios.for_each(WrittenFolio::redirty);
             }
         }
         // Before the folios are let go, which keep the inode.
         self.inode.mark_dirty();
         let result = written.or_else(|error| self.told(error));
-        self.underway.clear();
+        for slot in self.underway.iter_mut() {
+            *slot = None;
+        }
         result
     }
 }
