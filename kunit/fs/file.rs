@@ -316,12 +316,8 @@ mod tests {
             assert_eq!(read, Err(Error::Device(EIO)));
             assert!(data::map_extent_at_once(volume, data, offset(at)).is_none());
         }
-        let read = data::read_at(
-            &**sample.volume,
-            &sample.data,
-            offset(0),
-            &mut [0; 4 * CLUSTER],
-        );
+        let mut whole = KVec::from_elem(0, 4 * CLUSTER, GFP_KERNEL)?;
+        let read = data::read_at(&**sample.volume, &sample.data, offset(0), &mut whole);
         assert_eq!(read, Err(Error::Device(EIO)));
         assert!(sample.is_full_of(2, OLD)? && sample.is_full_of(4, 0)?);
         write(&sample, 3, 0x6e)?;

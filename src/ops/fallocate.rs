@@ -102,7 +102,7 @@ fn in_units(
         mode::PUNCH_HOLE => (true, false),
         _ => return Err(EOPNOTSUPP),
     };
-    if inode::kept(inode) == Kept::InMetadata {
+    if inode::kept(inode) == Kept::Metadata {
         write::move_to_clusters(inode)?;
     }
     if makes_zeros {

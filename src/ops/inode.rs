@@ -260,12 +260,12 @@ pub(super) fn unit(inode: &Inode<NtfsRs>) -> Option<u64> {
 /// Where the content is, as far as the hint tells.
 pub(super) fn kept(inode: &Inode<NtfsRs>) -> Kept {
     if uses_iomap(inode) {
-        return Kept::InBlocks;
+        return Kept::Blocks;
     }
     let is_in_clusters = clusters_of(&inode.data().file).is_some();
     match is_in_clusters && unit(inode).is_some() {
-        true => Kept::InUnits,
-        false => Kept::InMetadata,
+        true => Kept::Units,
+        false => Kept::Metadata,
     }
 }
 

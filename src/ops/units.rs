@@ -171,7 +171,7 @@ impl<'a> Writer<'a, '_> {
             return Ok(());
         };
         let (start, size) = (locked.pos(), u64::try_from(locked.size())?);
-        if inode::kept(self.inode) != Kept::InUnits {
+        if inode::kept(self.inode) != Kept::Units {
             // It is for another writer, and stays dirty.
             return Ok(());
         }

@@ -139,7 +139,7 @@ fn buffered(iocb: &mut Kiocb<'_, NtfsRs>, from: &mut IovIterSource<'_>) -> Resul
     let end = iocb.pos().saturating_add(u64::try_from(from.len())?);
     if room(inode, end)? == Form::NonResident {
         return match inode::kept(inode) {
-            Kept::InUnits => to_units(iocb, from),
+            Kept::Units => to_units(iocb, from),
             _ => to_clusters(iocb, from),
         };
     }
@@ -242,7 +242,7 @@ fn write_piece(
 /// Makes room for a value of `end` bytes at least, and says where the value is then. Its size is not changed,
 /// only that of its room.
 fn room(inode: &Inode<NtfsRs>, end: u64) -> Result<Form> {
-    if inode::kept(inode) != Kept::InMetadata {
+    if inode::kept(inode) != Kept::Metadata {
         return Ok(Form::NonResident);
     }
     if end <= inode.size() {
@@ -266,7 +266,7 @@ fn resize_resident(inode: &Inode<NtfsRs>, size: u64) -> Result<Form> {
 /// Moves a value from its record to clusters, if it is not there yet. The inode is locked.
 pub(super) fn move_to_clusters(inode: &Inode<NtfsRs>) -> Result {
     let mut first = HeldFolio::get(inode, 0)?;
-    if inode::kept(inode) != Kept::InMetadata {
+    if inode::kept(inode) != Kept::Metadata {
         return Ok(());
     }
     if !first.is_up_to_date() {
@@ -282,7 +282,7 @@ pub(super) fn move_to_clusters(inode: &Inode<NtfsRs>) -> Result {
     convert::make_non_resident(&volume, inode::writable_stream(inode)?, &value)
         .map_err(|error| report_file(inode, error))?;
     // Through a mapping more can come to a page that is dirty, without a question.
-    match first.is_dirty() && inode::kept(inode) == Kept::InUnits {
+    match first.is_dirty() && inode::kept(inode) == Kept::Units {
         true => DataCache::promise(inode, 0, size.max(1)),
         false => Ok(()),
     }
@@ -302,7 +302,7 @@ pub(super) fn truncate(inode: &Inode<NtfsRs>, size: u64) -> Result {
         return Ok(());
     }
     let lock = InvalidateLock::lock(inode);
-    if inode::kept(inode) == Kept::InMetadata {
+    if inode::kept(inode) == Kept::Metadata {
         inode.truncate_setsize(size)?;
         return resize_resident(inode, size).map(|_| ());
     }

@@ -49,11 +49,11 @@ pub(crate) enum Copied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     /// In memory of the file system's metadata.
-    InMetadata,
+    Metadata,
     /// In blocks of the device, as they are.
-    InBlocks,
+    Blocks,
     /// In units that are encoded.
-    InUnits,
+    Units,
 }
 
 /// How the page cache of a regular file is filled and written back.
@@ -224,7 +224,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
     }
 
     fn kept_encoded(inode: &Inode<T>) -> bool {
-        A::kept(inode) == Kept::InUnits
+        A::kept(inode) == Kept::Units
     }
 
     /// # Safety
@@ -255,7 +255,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         wbc: *mut bindings::writeback_control,
     ) -> Result {
         let mut buffer = KVec::new();
-        if A::kept(inode) == Kept::InMetadata {
+        if A::kept(inode) == Kept::Metadata {
             // Before a folio stops being dirty: without memory, all stays as it is.
             let _scope = NoFs::enter();
             buffer = KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
@@ -271,9 +271,9 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             // SAFETY: The iterator gave it locked, in our mapping, and not dirty any more.
             let mut locked = unsafe { LockedFolio::<T>::from_raw(folio) };
             let kept = A::kept(inode);
-            let copied = if kept == Kept::InBlocks {
+            let copied = if kept == Kept::Blocks {
                 Ok(Copied::Moved)
-            } else if buffer.is_empty() || kept == Kept::InUnits {
+            } else if buffer.is_empty() || kept == Kept::Units {
                 // The file was emptied since this call began, and has new bytes, which are for the next one; or
                 // its bytes have moved, and are for the next turn.
                 // SAFETY: The folio is locked, and `wbc` that of this call.
@@ -284,7 +284,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             };
             let written = match copied {
                 // Moved since the look at it.
-                Ok(Copied::Moved) if A::kept(inode) == Kept::InUnits => {
+                Ok(Copied::Moved) if A::kept(inode) == Kept::Units => {
                     // SAFETY: As above.
                     unsafe { bindings::folio_redirty_for_writepage(wbc, folio) };
                     Ok(())
@@ -342,7 +342,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
             // SAFETY: The VFS passes the mapping of our inode.
             let inode = unsafe { Inode::<T>::from_raw((*mapping).host) };
             let pos = u64::try_from(pos)?;
-            if A::kept(inode) == Kept::InUnits {
+            if A::kept(inode) == Kept::Units {
                 let folio = units::begin::<T, A>(inode, pos, u64::from(len))?;
                 // SAFETY: The VFS wants the folio, with its lock and reference, there.
                 unsafe { *out = folio.into_raw() };
@@ -380,7 +380,7 @@ impl<T: super_block::Operations, A: Operations<T>> Table<T, A> {
         };
         let end = pos.saturating_add(i64::from(copied));
         let mut copied = copied;
-        if A::kept(inode) == Kept::InUnits {
+        if A::kept(inode) == Kept::Units {
             let pos = u64::try_from(pos).unwrap_or(0);
             if !units::end::<T, A>(inode, &mut folio, pos, u64::from(len), u64::from(copied)) {
                 copied = 0;

@@ -54,9 +54,9 @@ impl<'a, T: super_block::Operations> DirtyFolios<'a, T> {
     /// what became of all.
     pub(crate) fn next(&mut self, result: Result) -> Option<DirtyFolio<'a, T>> {
         self.error = result.err().map_or(0, Error::to_errno);
+        let error = &mut self.error;
         // SAFETY: By the caller's word at `new`; `last` is what the last call gave, or null.
-        self.last =
-            unsafe { bindings::writeback_iter(self.mapping, self.wbc, self.last, &mut self.error) };
+        self.last = unsafe { bindings::writeback_iter(self.mapping, self.wbc, self.last, error) };
         (!self.last.is_null()).then(|| DirtyFolio {
             // SAFETY: The iterator gave it locked, and in the mapping.
             folio: Some(unsafe { LockedFolio::from_raw(self.last) }),

@@ -208,7 +208,7 @@ where
     // SAFETY: It is locked, and in the mapping, as the check found.
     let mut folio = unsafe { LockedFolio::<T>::from_raw(raw) };
     let pos = folio.pos();
-    if A::kept(inode) != Kept::InUnits || inode.valid_size() < pos {
+    if A::kept(inode) != Kept::Units || inode.valid_size() < pos {
         // All has changed since the fault, which is to come again.
         return Ok(bindings::vm_fault_reason_VM_FAULT_NOPAGE);
     }

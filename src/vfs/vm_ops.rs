@@ -60,7 +60,7 @@ impl<T: super_block::Operations, A: address_space::Operations<T>> Table<T, A> {
         A::check_writable(inode)?;
         // SAFETY: By the caller's word.
         unsafe {
-            if A::kept(inode) == Kept::InMetadata {
+            if A::kept(inode) == Kept::Metadata {
                 let folio = bindings::page_folio((*vmf).page);
                 bindings::folio_lock(folio);
                 let length = bindings::folio_mkwrite_check_truncate(folio, inode.as_ptr());
@@ -69,7 +69,7 @@ impl<T: super_block::Operations, A: address_space::Operations<T>> Table<T, A> {
                     return Err(Error::from_errno(gone));
                 }
                 // Now it is a fact: who moves the bytes to blocks has the folio locked.
-                if A::kept(inode) == Kept::InMetadata {
+                if A::kept(inode) == Kept::Metadata {
                     bindings::folio_mark_dirty(folio);
                     bindings::folio_wait_stable(folio);
                     return Ok(bindings::vm_fault_reason_VM_FAULT_LOCKED);

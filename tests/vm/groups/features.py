@@ -38,5 +38,5 @@ def run(context: Context) -> None:
                 disk.unlink()
     # Only the debug kernel has ntfs3, to read and write extended attributes beside us, and sees how locks are taken.
     if context.ours and (not context.built or fits(context.built, "debug")):
-        plan |= {"themes": ["xattrs", "acls", "unpacking"]}
+        plan = {"file": full["file"], "themes": ["xattrs", "acls", "unpacking"]}
         run_job(context, "features", plan, kernel="debug", disks=disks[:1], timeout=1500, smp=1, checker=True)
