@@ -322,6 +322,10 @@ pub(super) fn unpack(inode: &Inode<NtfsRs>) -> Result {
     check_not_stopped(inode)?;
     // Nobody reads the compressed stream meanwhile, or later.
     let _lock = InvalidateLock::lock(inode);
+    if !inode.data().file.is_packed() {
+        // Somebody was faster, and may have changed its sizes since.
+        return Ok(());
+    }
     // Of such a file nobody asks for this; from then on it counts.
     inode.set_valid_size(inode.size());
     let volume = inode.super_block().data().volume();
